@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+// Counters and gauges of an open store or volume.
+//
+// Contract:   a snapshot by value. Reading changes no counter and no eviction order (DESIGN 6).
+// Threading:  any thread. Each figure is exact; figures of one snapshot need not be simultaneous.
+// Cost:       O(1); no I/O.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "artfs/error.hpp"
+
+namespace artfs {
+
+struct CacheStats {
+  std::uint64_t budget_bytes = 0;
+  std::uint64_t resident_bytes = 0;  // frames in memory plus pages copied for a running checkpoint
+  std::uint64_t dirty_bytes = 0;     // pages newer than disk
+  std::uint64_t frames = 0;          // resident
+  std::uint64_t hits = 0;
+  std::uint64_t misses = 0;
+  std::uint64_t evictions = 0;
+};
+
+struct LogStats {
+  std::uint64_t end_lsn = 0;
+  std::uint64_t durable_lsn = 0;
+  std::uint64_t cut_lsn = 0;   // replay would start here
+  std::uint64_t appends = 0;
+  std::uint64_t appended_bytes = 0;
+  std::uint64_t syncs = 0;     // device syncs issued
+  std::uint64_t sync_waits = 0;  // callers that waited for one
+  std::uint64_t segments = 0;  // files
+};
+
+struct CheckpointStats {
+  std::uint64_t generation = 0;
+  std::uint64_t completed = 0;
+  std::uint64_t failed = 0;
+  std::uint64_t pages_written = 0;
+  std::uint64_t last_duration_ns = 0;
+  std::uint64_t last_gate_ns = 0;  // how long writers were held while the dirty set was frozen
+};
+
+struct StoreStats {
+  std::string uuid;
+  std::string label;
+  std::string path;
+  bool direct_io = false;
+  bool read_only = false;
+  bool stopped = false;          // fail-stop, DESIGN 10
+  Error stop_reason{Errc::io_failed, 0};  // meaningful when stopped
+  std::uint64_t frames_allocated = 0;  // in the data file
+  std::uint64_t frame_bytes_live = 0;  // live bytes inside the frames that are resident
+  std::uint64_t data_file_bytes = 0;
+  std::uint64_t replayed_records = 0;  // at open
+  CacheStats cache;
+  LogStats log;
+  CheckpointStats checkpoint;
+};
+
+struct VolumeStats {
+  StoreStats store;
+  std::uint64_t inodes = 0;
+  std::uint64_t content_bytes_used = 0;   // allocated to file contents
+  std::uint64_t content_bytes_free = 0;   // allocatable now
+  std::uint64_t write_buffer_bytes = 0;   // accepted, not yet on disk
+  std::uint64_t open_files = 0;
+  std::uint64_t orphans = 0;
+};
+
+// Aligned "name value" lines for humans; every field of the struct.
+[[nodiscard]] std::string to_text(const StoreStats& stats);
+[[nodiscard]] std::string to_text(const VolumeStats& stats);
+// One JSON object; the names are those of the structs and are stable.
+[[nodiscard]] std::string to_json(const StoreStats& stats);
+[[nodiscard]] std::string to_json(const VolumeStats& stats);
+
+}  // namespace artfs

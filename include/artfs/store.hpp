@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: Apache-2.0
+// Store: named persistent radix trees over path-shaped keys; Tree, Txn, Scan.
+//
+// Contract:   keys are any bytes, 0 to 4096; values any bytes, 0 to 65536; order is bytewise. Every
+//             change is one log record: whole or absent after a crash. A Tree is a cheap handle that
+//             must not outlive its Store.
+// Threading:  Store, Tree: any thread, any number. Txn, Scan: one thread at a time. Readers run in
+//             parallel and never wait for a disk write; no call holds a lock across disk I/O.
+// Cost:       point operations are O(key bytes); no allocation on a hit except the returned value.
+// Errors:     as listed at each call, and for all: frame_corrupt (what the frame held is unreadable),
+//             io_failed; for changes also store_read_only, store_stopped, no_space, log_full. A call
+//             that fails changed nothing.
+// Source:     Leis et al., "The Adaptive Radix Tree" (ICDE 2013); DESIGN 3 to 7.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "artfs/options.hpp"
+#include "artfs/result.hpp"
+#include "artfs/stats.hpp"
+#include "artfs/types.hpp"
+
+namespace artfs {
+
+namespace engine {
+class StoreImpl;
+class ScanImpl;
+}  // namespace engine
+
+// Version of a record: the LSN of the log record that wrote it. Monotone, also across restarts.
+using Version = Lsn;
+
+struct Record {
+  std::string value;
+  Version version;
+};
+
+// What a rename does when the target exists.
+enum class RenameMode : std::uint8_t { no_replace, replace, exchange };
+
+struct ScanOptions {
+  std::string_view prefix;       // only keys that start with it
+  std::string_view start_after;  // only entries (keys or roll-ups) greater than it; empty: from the start
+  std::optional<char> delimiter; // roll up: one entry per distinct "prefix .. first delimiter after it"
+  std::size_t limit = 0;         // entries at most; 0: no limit
+  bool keys_only = false;        // leave ScanEntry::value empty
+};
+
+struct ScanEntry {
+  std::string_view key;    // the whole key, or the rolled-up prefix including the delimiter
+  std::string_view value;  // empty for a roll-up
+  Version version;         // zero for a roll-up
+  bool is_rollup = false;
+};
+
+// A cursor. Holds no lock between steps; re-seeks from its last key, so that a key present
+// throughout is returned exactly once whatever happens beside it.
+class Scan {
+ public:
+  explicit Scan(std::unique_ptr<engine::ScanImpl> impl) noexcept;
+  Scan(Scan&&) noexcept;
+  Scan& operator=(Scan&&) noexcept;
+  ~Scan();
+
+  // Steps to the next entry; false at the end. The entry's views stay valid until the next call.
+  [[nodiscard]] Result<bool> next();
+  [[nodiscard]] const ScanEntry& entry() const noexcept;
+
+ private:
+  std::unique_ptr<engine::ScanImpl> impl_;
+};
+
+inline constexpr std::size_t tree_counters_max = 16;
+
+class Tree {
+ public:
+  Tree() = default;
+  Tree(engine::StoreImpl& store, TreeId id) noexcept : store_(&store), id_(id) {}
+
+  [[nodiscard]] TreeId id() const noexcept { return id_; }
+
+  // key_not_found, key_too_long.
+  [[nodiscard]] Result<Record> get(std::string_view key) const;
+  // As get, into a buffer the caller reuses; returns the version.
+  [[nodiscard]] Result<Version> get_into(std::string_view key, std::string& value) const;
+  [[nodiscard]] Result<bool> contains(std::string_view key) const;
+
+  // key_too_long, value_too_large.
+  [[nodiscard]] Result<Version> put(std::string_view key, std::string_view value) const;
+  // key_exists.
+  [[nodiscard]] Result<Version> put_if_absent(std::string_view key, std::string_view value) const;
+  // version_mismatch (also when the key is absent).
+  [[nodiscard]] Result<Version> compare_and_put(std::string_view key, Version expected,
+                                                std::string_view value) const;
+  // key_not_found.
+  [[nodiscard]] Result<Version> erase(std::string_view key) const;
+  // key_not_found (from; also to, for exchange), key_exists (no_replace). from == to is a no-op that
+  // still requires the key. Both records get the new version.
+  [[nodiscard]] Result<Version> rename(std::string_view from, std::string_view to, RenameMode mode) const;
+
+  [[nodiscard]] Scan scan(const ScanOptions& options) const;
+  // True when no key starts with the prefix. One descent.
+  [[nodiscard]] Result<bool> prefix_empty(std::string_view prefix) const;
+  // The longest stored key that is a prefix of `key` (the key itself included); key_not_found.
+  [[nodiscard]] Result<std::string> longest_prefix(std::string_view key) const;
+
+  // Transactional counters, 0 at creation; changed by Txn::add only. index < tree_counters_max.
+  [[nodiscard]] std::int64_t counter(std::size_t index) const;
+
+ private:
+  engine::StoreImpl* store_ = nullptr;
+  TreeId id_;
+};
+
+// A list of guards and changes that happen together or not at all. Guards are checked against the
+// state before the transaction; changes apply in the order given. Reusable after clear().
+class Txn {
+ public:
+  Txn& assert_absent(Tree tree, std::string_view key);                    // else key_exists
+  Txn& assert_version(Tree tree, std::string_view key, Version version);  // else version_mismatch
+  Txn& assert_prefix_empty(Tree tree, std::string_view prefix);           // else prefix_not_empty
+
+  Txn& put(Tree tree, std::string_view key, std::string_view value);
+  Txn& erase(Tree tree, std::string_view key);  // of an absent key: no change
+  Txn& add(Tree tree, std::size_t counter_index, std::int64_t delta);
+
+  void clear() noexcept;
+  [[nodiscard]] bool empty() const noexcept { return operations_.empty() && guards_.empty(); }
+
+ private:
+  friend class engine::StoreImpl;
+  std::string operations_;  // encoded as the log's payload (wal/record.hpp)
+  std::string guards_;      // encoded the same way, never logged
+  std::size_t operations_count_ = 0;
+  std::size_t put_bytes_ = 0;
+  std::optional<Error> invalid_;  // first size violation; commit returns it
+};
+
+struct VerifyReport {
+  std::vector<std::string> problems;  // one line each; empty: clean
+  std::uint64_t frames = 0;
+  std::uint64_t keys = 0;
+  std::uint64_t bytes_live = 0;  // inside frames
+};
+
+class Store {
+ public:
+  // Makes the store's files in `path` (created if missing, must be empty). store_exists, io_failed.
+  [[nodiscard]] static Result<void> create(const std::string& path, const CreateOptions& options);
+  // store_missing, store_foreign, store_newer, store_locked, *_corrupt, permission_denied.
+  [[nodiscard]] static Result<std::unique_ptr<Store>> open(const std::string& path,
+                                                           const StoreOptions& options);
+  // Nothing on disk, no log; everything else is the same.
+  [[nodiscard]] static Result<std::unique_ptr<Store>> open_in_memory(const StoreOptions& options);
+
+  explicit Store(std::unique_ptr<engine::StoreImpl> impl) noexcept;
+  Store(const Store&) = delete;
+  Store& operator=(const Store&) = delete;
+  ~Store();  // as close(), errors go to the log
+
+  // Writes everything, checkpoints, releases the lock. Idempotent.
+  [[nodiscard]] Result<void> close();
+
+  [[nodiscard]] Result<Tree> create_tree(std::string_view name);      // tree_exists, tree_name_invalid
+  [[nodiscard]] Result<Tree> open_tree(std::string_view name) const;  // tree_not_found
+  [[nodiscard]] std::vector<std::string> tree_names() const;
+
+  // Applies the transaction; returns its version. With Durability::strict it is on disk by then.
+  [[nodiscard]] Result<Version> commit(const Txn& txn);
+
+  // Returns when everything that was acknowledged before the call is on disk.
+  [[nodiscard]] Result<void> sync();
+  // Returns when the change with this version is on disk.
+  [[nodiscard]] Result<void> sync_to(Version version);
+  // True when the change with this version is on disk. Never blocks.
+  [[nodiscard]] bool is_durable(Version version) const noexcept;
+  // Writes a checkpoint now; on return the log below its cut is free.
+  [[nodiscard]] Result<void> checkpoint();
+
+  [[nodiscard]] StoreStats stats() const;
+  // Walks every frame and key. Blocks writers of one tree at a time.
+  [[nodiscard]] Result<VerifyReport> verify();
+
+  [[nodiscard]] engine::StoreImpl& impl() noexcept { return *impl_; }
+
+ private:
+  std::unique_ptr<engine::StoreImpl> impl_;
+};
+
+}  // namespace artfs

@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: Apache-2.0
+// Volume: a POSIX filesystem in a store, without a mount: names, attributes, bytes, sync.
+//
+// Contract:   every operation is atomic, with its side effects on times, link counts and counters
+//             (DESIGN 9). Inode numbers are persistent and never reused; the root is root_ino. Names
+//             are 1 to 255 bytes without '/' and NUL. Permission checks are the caller's (the kernel
+//             does them under default_permissions); suid, sgid and setgid-directory rules are ours.
+// Threading:  any thread. Operations on different directories and files proceed in parallel. No call
+//             calls back into a front end. fsync, sync and cold reads block; the rest only on memory
+//             pressure.
+// Errors:     the volume part of error.hpp as each call says; for all: inode_not_found, record_corrupt
+//             and the Store errors. A call that fails changed nothing.
+// Invariants: a size is never visible after a crash without its data; counters equal a full walk.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "artfs/options.hpp"
+#include "artfs/result.hpp"
+#include "artfs/stats.hpp"
+#include "artfs/types.hpp"
+
+namespace artfs {
+
+class Store;
+
+namespace vol {
+class VolumeImpl;
+class DirStreamImpl;
+}  // namespace vol
+
+inline constexpr Ino root_ino{1};
+inline constexpr std::size_t name_bytes_max = 255;
+inline constexpr std::uint32_t links_max = 65000;
+inline constexpr std::size_t symlink_bytes_max = 4095;
+
+struct Timestamp {
+  std::int64_t seconds = 0;
+  std::uint32_t nanoseconds = 0;  // below 1e9
+
+  friend constexpr auto operator<=>(Timestamp, Timestamp) = default;
+};
+
+struct Attr {
+  Ino ino;
+  std::uint32_t mode = 0;  // type and permission bits as in stat(2)
+  std::uint32_t nlink = 0;
+  std::uint32_t uid = 0;
+  std::uint32_t gid = 0;
+  std::uint64_t rdev = 0;
+  std::uint64_t size = 0;        // bytes
+  std::uint64_t blocks_512 = 0;  // allocated, units of 512 bytes as st_blocks
+  std::uint32_t block_bytes = 4096;
+  Timestamp atime, mtime, ctime, btime;
+  bool has_xattrs = false;
+};
+
+// Who asks: owner of what is created, and whether privileges are shed on write.
+struct Caller {
+  std::uint32_t uid = 0;
+  std::uint32_t gid = 0;
+  std::uint32_t umask = 0;     // applied by the volume to mkdir, mknod, create
+  bool has_cap_fsetid = true;  // false: chown and write clear suid and sgid
+};
+
+struct SetAttr {
+  std::optional<std::uint32_t> mode, uid, gid;
+  std::optional<std::uint64_t> size;
+  std::optional<Timestamp> atime, mtime, ctime;
+  bool atime_now = false;
+  bool mtime_now = false;
+  bool clear_privileges = false;  // drop suid and sgid as a write does (FATTR_KILL_SUIDGID)
+};
+
+struct RenameFlags {
+  bool no_replace = false;
+  bool exchange = false;
+};
+
+struct DirEntry {
+  std::string_view name;     // valid until the next call on the stream
+  Ino ino;
+  std::uint32_t type = 0;    // S_IFMT bits
+  std::int64_t offset = 0;   // cookie: resuming with it continues after this entry
+};
+
+struct StatFs {
+  std::uint64_t block_bytes = 4096;
+  std::uint64_t blocks = 0;
+  std::uint64_t blocks_free = 0;
+  std::uint64_t blocks_available = 0;
+  std::uint64_t inodes = 0;       // used + free
+  std::uint64_t inodes_free = 0;
+  std::uint64_t inodes_used = 0;
+  std::uint32_t name_bytes_max = 255;
+  std::uint64_t fsid = 0;
+};
+
+struct CheckReport {
+  std::vector<std::string> problems;  // one line each; empty: clean
+  std::uint64_t inodes = 0;
+  std::uint64_t directories = 0;
+  std::uint64_t entries = 0;
+  std::uint64_t blocks = 0;
+  std::uint64_t orphans = 0;
+};
+
+// An open directory. Offsets 1 and 2 follow "." and ".."; the rest are 63-bit hashes of names, stable
+// across restarts. An entry present throughout is returned exactly once, whatever changes beside it.
+// Threading: one thread at a time.
+class DirStream {
+ public:
+  explicit DirStream(std::unique_ptr<vol::DirStreamImpl> impl) noexcept;
+  ~DirStream();
+
+  // Positions the stream after the entry with this cookie; 0 rewinds and sees the directory anew.
+  [[nodiscard]] Result<void> seek(std::int64_t offset);
+  // The next entry ("." and ".." included), or nullptr at the end.
+  [[nodiscard]] Result<const DirEntry*> next();
+  // Steps back over the entry just returned: the caller had no room for it.
+  void unread() noexcept;
+
+ private:
+  std::unique_ptr<vol::DirStreamImpl> impl_;
+};
+
+class Volume {
+ public:
+  // Makes a store at `path` with one volume in it. Errors as Store::create.
+  [[nodiscard]] static Result<void> format(const std::string& path, const FormatOptions& options);
+  // Errors as Store::open; store_foreign when the store holds no volume.
+  [[nodiscard]] static Result<std::unique_ptr<Volume>> open(const std::string& path,
+                                                            const VolumeOptions& options);
+  // A fresh volume without files, for tests and scratch use.
+  [[nodiscard]] static Result<std::unique_ptr<Volume>> open_in_memory(const FormatOptions& format,
+                                                                      const VolumeOptions& options);
+
+  explicit Volume(std::unique_ptr<vol::VolumeImpl> impl) noexcept;
+  Volume(const Volume&) = delete;
+  Volume& operator=(const Volume&) = delete;
+  ~Volume();  // as close(), errors go to the log
+
+  // Writes everything out, checkpoints, releases the store. Idempotent.
+  [[nodiscard]] Result<void> close();
+
+  // Names. "." and ".." are answered from the inode alone, so that file handles survive restarts.
+  [[nodiscard]] Result<Attr> lookup(Ino parent, std::string_view name);
+  [[nodiscard]] Result<Attr> getattr(Ino ino);
+  [[nodiscard]] Result<Attr> setattr(Ino ino, const SetAttr& changes, const Caller& caller);
+  [[nodiscard]] Result<Attr> mkdir(Ino parent, std::string_view name, std::uint32_t mode,
+                                   const Caller& caller);
+  // Regular files, fifos, sockets and devices; `mode` carries the type. rdev for devices.
+  [[nodiscard]] Result<Attr> mknod(Ino parent, std::string_view name, std::uint32_t mode,
+                                   std::uint64_t rdev, const Caller& caller);
+  // mknod of a regular file and open_file in one step.
+  [[nodiscard]] Result<Attr> create(Ino parent, std::string_view name, std::uint32_t mode,
+                                    const Caller& caller);
+  [[nodiscard]] Result<Attr> symlink(Ino parent, std::string_view name, std::string_view target,
+                                     const Caller& caller);
+  [[nodiscard]] Result<std::string> readlink(Ino ino);
+  [[nodiscard]] Result<Attr> link(Ino ino, Ino parent, std::string_view name);
+  [[nodiscard]] Result<void> unlink(Ino parent, std::string_view name);
+  [[nodiscard]] Result<void> rmdir(Ino parent, std::string_view name);
+  struct Place {
+    Ino parent;
+    std::string_view name;
+  };
+  [[nodiscard]] Result<void> rename(Place from, Place to, RenameFlags flags);
+
+  // Open files. open_file and release pair up; an unlinked inode lives until its last release.
+  [[nodiscard]] Result<void> open_file(Ino ino);
+  void release(Ino ino) noexcept;
+  // The front end dropped its last reference to the inode (see VolumeOptions::reclaim_on_forget).
+  void forget(Ino ino) noexcept;
+
+  // Bytes. read returns less than asked only at the end of file. write extends the file; all of the
+  // data is accepted or none (no_space, file_too_big). Accepted data is visible at once.
+  [[nodiscard]] Result<std::size_t> read(Ino ino, std::uint64_t offset, std::span<std::byte> out);
+  [[nodiscard]] Result<void> write(Ino ino, std::uint64_t offset, std::span<const std::byte> data,
+                                   const Caller& caller);
+  // Allocation in advance; `keep_size` leaves the size alone.
+  [[nodiscard]] Result<void> fallocate(Ino ino, std::uint64_t offset, std::uint64_t length, bool keep_size);
+  // Errors of writes that were accepted earlier surface here and at fsync, once per opener's call.
+  [[nodiscard]] Result<void> flush(Ino ino);
+
+  // Durability. Both are barriers: everything acknowledged before is on disk after.
+  [[nodiscard]] Result<void> fsync(Ino ino);
+  [[nodiscard]] Result<void> sync();
+
+  // Extended attributes: names as in xattr(7), values to 64 KiB. set: create/replace as setxattr(2).
+  struct XattrFlags {
+    bool create = false;
+    bool replace = false;
+  };
+  [[nodiscard]] Result<std::string> get_xattr(Ino ino, std::string_view name);
+  [[nodiscard]] Result<void> set_xattr(Ino ino, std::string_view name, std::string_view value, XattrFlags flags);
+  [[nodiscard]] Result<std::vector<std::string>> list_xattrs(Ino ino);
+  [[nodiscard]] Result<void> remove_xattr(Ino ino, std::string_view name);
+
+  [[nodiscard]] Result<std::unique_ptr<DirStream>> open_dir(Ino ino);
+  [[nodiscard]] Result<StatFs> statfs();
+  [[nodiscard]] VolumeStats stats() const;
+
+  // Checks the whole volume: reachability, link counts, block references, counters, and the store's
+  // own verify(). Changes nothing. Best on a volume nobody writes to.
+  [[nodiscard]] Result<CheckReport> check();
+
+  // The store below, for raw trees beside the volume. Writing to the volume's own trees breaks it.
+  [[nodiscard]] Store& store() noexcept;
+
+ private:
+  std::unique_ptr<vol::VolumeImpl> impl_;
+};
+
+}  // namespace artfs

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+// The radix tree across frames: what can be asked of it and done to it.
+//
+// Contract:   functions over a TreeView (cache and root frame). They never read the device: a frame
+//             that is needed and not resident ends the call with frame_not_resident (detail: its id);
+//             the caller releases its latches, loads the frame, keeps the pin, and calls again.
+//             The root frame's id never changes.
+// Threading:  readers under the tree's latch shared, writers exclusive (and the commit gate shared).
+// Cost:       O(key bytes) plus one pin per frame crossed.
+// Errors:     frame_not_resident, frame_corrupt (a structure that check rejects), key_not_found.
+// Invariants: PI no byte of a frame depends on key bytes above its entry edge.
+//             AP after plan_write() succeeded and until the latch is released, insert() and erase() of
+//             the planned keys cannot fail.
+// Source:     Leis et al. (ICDE 2013) for the node kinds; crossings, suffix leaves and spill: DESIGN 4.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "artfs/result.hpp"
+#include "artfs/types.hpp"
+#include "frame/cache.hpp"
+
+namespace artfs::art {
+
+struct TreeView {
+  frame::Cache& cache;
+  FrameId root;
+};
+
+struct Found {
+  std::string_view value;  // into the pinned frame: copy it before the latch goes
+  Lsn version;
+  frame::Pin pin;
+};
+
+[[nodiscard]] Result<Found> find(const TreeView& tree, std::string_view key);
+[[nodiscard]] Result<bool> prefix_empty(const TreeView& tree, std::string_view prefix);
+// Length of the longest stored key that is a prefix of `key`.
+[[nodiscard]] Result<std::size_t> longest_prefix(const TreeView& tree, std::string_view key);
+
+struct ScanRequest {
+  std::string_view prefix;
+  std::string_view after;           // entries strictly greater than this ...
+  bool after_valid = false;         // ... when set (an empty `after` is a position too)
+  std::optional<char> delimiter;
+  bool keys_only = false;
+};
+
+struct ScanItem {
+  std::size_t key_off = 0, key_bytes = 0;      // into ScanBatch::bytes
+  std::size_t value_off = 0, value_bytes = 0;
+  Lsn version;
+  bool is_rollup = false;
+};
+
+// A run of entries copied out under one latch hold.
+struct ScanBatch {
+  std::string bytes;
+  std::vector<ScanItem> items;
+  bool at_end = false;  // no entry behind the last item
+};
+
+// Appends up to `items_max` entries (about `bytes_max` bytes, at least one entry) to the batch. On
+// frame_not_resident what was gathered stays valid: the caller may use it or load and continue.
+[[nodiscard]] Result<void> scan(const TreeView& tree, const ScanRequest& request, std::size_t items_max,
+                                std::size_t bytes_max, ScanBatch& batch);
+
+// What a transaction will do to the tree, gathered key by key before it is logged: every frame on the
+// way is resident and pinned, and the number of new frames that spills may need is bounded.
+class WritePlan {
+ public:
+  [[nodiscard]] Result<void> add_put(const TreeView& tree, std::string_view key, std::size_t value_bytes);
+  [[nodiscard]] Result<void> add_erase(const TreeView& tree, std::string_view key);
+  // Upper bound of frames that applying the plan may create.
+  [[nodiscard]] std::size_t frames_needed() const noexcept;
+  void clear() noexcept;
+
+ private:
+  struct Target {
+    FrameId frame;
+    std::size_t bytes_free = 0;
+    std::size_t bytes_needed = 0;
+    std::size_t puts = 0;
+  };
+  std::vector<Target> targets_;
+  std::vector<frame::Pin> pins_;
+};
+
+// Writes the record (AP). Spills and compacts as needed, out of `reserve`.
+void insert(const TreeView& tree, std::string_view key, std::string_view value, Lsn version,
+            frame::FrameReserve& reserve);
+// Removes the key; false when it was absent (AP). Merges a shrunken frame into its parent.
+bool erase(const TreeView& tree, std::string_view key);
+
+// Formats the empty root frame of a new tree.
+void format_root(const frame::Pin& root);
+
+// Walks one frame completely: structure, bounds, counts, free space. Appends one line per problem.
+struct FrameCheck {
+  std::vector<std::string> problems;
+  std::vector<FrameId> children;  // frames its crossings lead to, each once
+  std::uint64_t keys = 0;         // leaves in this frame
+  std::uint64_t bytes_live = 0;
+};
+void check_frame(FrameId id, std::span<const std::byte> bytes, FrameCheck& check);
+// The frame as indented text: nodes, labels, leaves, crossings (artfs dump).
+[[nodiscard]] std::string frame_to_text(std::span<const std::byte> bytes, bool with_values);
+
+}  // namespace artfs::art

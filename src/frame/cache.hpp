@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: Apache-2.0
+// Cache: the frames in memory, who uses them, and which of their pages differ from disk.
+//
+// Contract:   a Pin keeps its frame resident. Bytes change only through Pin::write(), which records
+//             the pages as dirty and, during a checkpoint, first saves a frozen page's image. Writers
+//             exclude each other and readers of the same frame by the caller's latches, and hold the
+//             commit gate shared; freeze() is called with the gate exclusive.
+// Threading:  all calls from any thread under those rules. load() reads from the device and may wait
+//             for a checkpoint to free memory: call it without latches or gate. The rest does not block.
+// Cost:       pin: one shard lookup. write: two bit operations. Eviction: amortised O(1) (CLOCK).
+// Errors:     frame_not_resident (detail: frame id) from pin; frame_corrupt (detail: frame id),
+//             io_failed, cache_exhausted from load.
+// Invariants: I1 a page is marked dirty exactly when its image is newer than the durable one.
+//             I3 freezing the dirty set is atomic against writers.
+//             EV a dirty, frozen or pinned frame is never evicted, checked under the lock that removes it.
+#pragma once
+
+#include <array>
+#include <bitset>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "artfs/result.hpp"
+#include "artfs/stats.hpp"
+#include "artfs/types.hpp"
+#include "io/blob_store.hpp"
+
+namespace artfs::frame {
+
+class Cache;
+class Resident;  // one frame in memory; private to src/frame
+
+using PageMask = std::bitset<io::pages_per_frame>;
+
+class [[nodiscard]] Pin {
+ public:
+  Pin() noexcept = default;
+  Pin(Pin&& other) noexcept;
+  Pin& operator=(Pin&& other) noexcept;
+  ~Pin();
+
+  explicit operator bool() const noexcept { return resident_ != nullptr; }
+  [[nodiscard]] FrameId id() const noexcept;
+  [[nodiscard]] Pin clone() const noexcept;
+
+  // The whole frame, 512 KiB, page-aligned. Valid while the pin lives.
+  [[nodiscard]] std::span<const std::byte> bytes() const noexcept;
+  // The bytes [offset, offset + length) for change, marked dirty (with the header page) before return.
+  [[nodiscard]] std::byte* write(std::size_t offset, std::size_t length) const noexcept;
+
+ private:
+  friend class Cache;
+  explicit Pin(Resident* resident) noexcept : resident_(resident) {}
+
+  Resident* resident_ = nullptr;
+};
+
+// The right to create so many frames without failing. Unused rights return on destruction.
+class [[nodiscard]] FrameReserve {
+ public:
+  FrameReserve() noexcept = default;
+  FrameReserve(FrameReserve&& other) noexcept;
+  FrameReserve& operator=(FrameReserve&& other) noexcept;
+  ~FrameReserve();
+  [[nodiscard]] std::size_t left() const noexcept { return left_; }
+
+ private:
+  friend class Cache;
+  FrameReserve(Cache* cache, std::size_t count) noexcept : cache_(cache), left_(count) {}
+
+  Cache* cache_ = nullptr;
+  std::size_t left_ = 0;
+};
+
+struct FrameLocation {
+  FrameId id;
+  io::SlotId slot;
+};
+
+// One frame of a checkpoint. `pages` always contains page 0 when it contains any.
+struct FrozenFrame {
+  FrameId id;
+  io::SlotId slot;
+  PageMask pages;
+  bool is_new = false;  // no durable manifest names its slot yet: may be written home before the commit
+  Resident* resident = nullptr;
+};
+
+// What one checkpoint must make durable: the exact state at the moment of freeze().
+struct FrozenSet {
+  std::vector<FrozenFrame> frames;
+  std::vector<FrameLocation> created;  // since the last freeze, still live at this one
+  std::vector<FrameLocation> removed;  // their slots are reusable after release()
+  FrameId next_frame_id;
+};
+
+struct CacheOptions {
+  std::uint64_t budget_bytes = 256 * mib;
+  // Called, without locks, when dirty or frozen frames leave no room: start a checkpoint, do not wait.
+  std::function<void()> on_pressure;
+  bool volatile_frames = false;  // memory mode: frames have no home; nothing is evicted or frozen
+};
+
+class Cache {
+ public:
+  Cache(io::BlobStore& blobs, std::array<std::byte, 16> store_uuid, CacheOptions options);
+  Cache(const Cache&) = delete;
+  Cache& operator=(const Cache&) = delete;
+  ~Cache();
+
+  // At open, before anything else: the durable frames, and the next id to hand out.
+  void restore(std::span<const FrameLocation> frames, FrameId next_frame_id);
+
+  [[nodiscard]] Result<Pin> pin(FrameId id);   // frame_not_resident
+  [[nodiscard]] Result<Pin> load(FrameId id);  // as pin; reads and verifies the frame on a miss
+
+  // no_space when the device cannot hold them.
+  [[nodiscard]] Result<FrameReserve> reserve(std::size_t count);
+  // A fresh frame with a formatted header, all else zero. Out of `reserve`; cannot fail. May exceed the
+  // budget for a moment. Gate held shared.
+  [[nodiscard]] Pin create(FrameReserve& reserve);
+  // The frame is no longer reachable from any tree. Consumes the last use of it. Gate held shared.
+  void remove(Pin pin);
+
+  // Checkpoint. freeze: gate exclusive, O(dirty frames). capture: the images of the frame's frozen
+  // pages in page order, checksums and header filled in, appended to `out`; repeatable until release.
+  // release: the set is durable at home; frees removed slots, unfreezes. Only one set at a time.
+  [[nodiscard]] FrozenSet freeze();
+  void capture(FrozenFrame& frozen, std::vector<std::byte>& out);
+  void release(FrozenSet&& frozen);
+
+  // Bytes of frames that cannot be evicted because they are dirty or frozen, and the images saved for them.
+  [[nodiscard]] std::uint64_t unevictable_bytes() const noexcept;
+  [[nodiscard]] std::uint64_t budget_bytes() const noexcept;
+  // Every frame id that is live now, for verify and fsck. O(frames).
+  [[nodiscard]] std::vector<FrameLocation> live_frames() const;
+  [[nodiscard]] CacheStats stats() const noexcept;
+
+ private:
+  friend class Pin;
+  friend class FrameReserve;
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace artfs::frame

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+// Log: the write-ahead log: append, group commit, replay, cut.
+//
+// Contract:   append() assigns the record its LSN and returns that and the LSN of its end; the caller
+//             holds the commit gate shared from before append() until the change is applied. Records
+//             reach the file within 10 ms and the device within the commit interval, or when
+//             somebody waits in sync_to(). The order of LSNs is the order of the log.
+// Threading:  append: any thread, short mutex (Rank::log_tail). sync_to: any thread, blocks on the
+//             device; one leader syncs for everybody who waits (no polling thread). cut: one thread.
+// Cost:       append: one copy of the payload. sync_to: at most one fdatasync per leader round.
+// Errors:     log_full, no_space from reserve(); log_corrupt (detail: LSN) from open; after any failed
+//             write or sync every call returns io_failed: the log never retries (P16).
+// Invariants: W2D (with the engine): nothing reaches the data file whose record is not durable.
+//             I2 the log is cut only at a committed checkpoint's cut.
+// Source:     group commit by leader and followers: Hagmann, "Reimplementing the Cedar File System"
+//             (SOSP 1987); end-LSN acknowledgement: ARIES.
+#pragma once
+
+#include <array>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+
+#include "artfs/result.hpp"
+#include "artfs/stats.hpp"
+#include "artfs/types.hpp"
+#include "io/device.hpp"
+
+namespace artfs::wal {
+
+inline constexpr std::size_t segment_bytes = 16 * mib;
+inline constexpr std::size_t payload_bytes_max = 4 * mib;
+inline constexpr std::uint64_t log_bytes_max = 256 * mib;
+
+enum class RecordKind : std::uint16_t {
+  segment_end = 1,  // the rest of the segment is unused
+  transaction = 2,  // payload: operations, see wal/record.hpp
+};
+
+struct LogOptions {
+  std::chrono::milliseconds commit_interval{1000};
+  std::chrono::milliseconds write_interval{10};
+  bool read_only = false;
+  // Called by the leader before each device sync, without locks: makes durable what records refer to
+  // (file contents). A failure stops the log.
+  std::function<Result<void>()> before_sync;
+};
+
+struct Appended {
+  Lsn lsn;  // of the record: the version of what it writes
+  Lsn end;  // wait for this one to know the record durable
+};
+
+class Log {
+ public:
+  // Makes the first segment, durable. `first`: the LSN of the first record.
+  [[nodiscard]] static Result<void> create(io::Directory& directory, std::array<std::byte, 16> uuid, Lsn first);
+
+  using ReplayFn = std::function<Result<void>(Lsn lsn, Lsn end, std::span<const std::byte> payload)>;
+  // Replays every transaction at or above `from` in order, cuts the torn tail, and is ready to append.
+  // A read-only log changes nothing on disk.
+  [[nodiscard]] static Result<std::unique_ptr<Log>> open(io::Directory& directory,
+                                                         std::array<std::byte, 16> uuid, Lsn from,
+                                                         const LogOptions& options, const ReplayFn& replay);
+  virtual ~Log() = default;
+
+  // Makes sure that an append of that payload size cannot fail for lack of space. Called before the
+  // commit gate; the right is given back when the object dies or is used by append().
+  class [[nodiscard]] Reserve;
+  // log_full when the log is at its bound: checkpoint, then try again.
+  [[nodiscard]] virtual Result<Reserve> reserve(std::size_t payload_size) = 0;
+  // Cannot fail for lack of space. io_failed once the log has stopped: then nothing was appended.
+  [[nodiscard]] virtual Result<Appended> append(Reserve reserve, std::span<const std::byte> payload) = 0;
+
+  [[nodiscard]] virtual Lsn end() const noexcept = 0;      // of the last record appended
+  [[nodiscard]] virtual Lsn durable() const noexcept = 0;  // everything below is on the device
+  [[nodiscard]] virtual Result<void> sync_to(Lsn end) = 0;
+
+  // Segments wholly below `cut` are recycled or removed.
+  [[nodiscard]] virtual Result<void> cut(Lsn cut) = 0;
+  [[nodiscard]] virtual std::uint64_t bytes_since_cut() const noexcept = 0;
+
+  // Writes and syncs everything, stops the background writer. Idempotent.
+  [[nodiscard]] virtual Result<void> close() = 0;
+  [[nodiscard]] virtual LogStats stats() const noexcept = 0;
+
+  class Reserve {
+   public:
+    Reserve() noexcept = default;
+    Reserve(Reserve&& other) noexcept : log_(other.log_), bytes_(other.bytes_) { other.log_ = nullptr; }
+    Reserve& operator=(Reserve&& other) noexcept {
+      std::swap(log_, other.log_);
+      std::swap(bytes_, other.bytes_);
+      return *this;
+    }
+    ~Reserve() {
+      if (log_ != nullptr) log_->unreserve(bytes_);
+    }
+
+   private:
+    friend class Log;
+    friend class LogImpl;
+    Reserve(Log* log, std::size_t bytes) noexcept : log_(log), bytes_(bytes) {}
+    Log* log_ = nullptr;
+    std::size_t bytes_ = 0;
+  };
+
+ protected:
+  virtual void unreserve(std::size_t bytes) noexcept = 0;
+};
+
+}  // namespace artfs::wal
