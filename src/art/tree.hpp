@@ -94,8 +94,9 @@ class WritePlan {
 // Writes the record (AP). Spills and compacts as needed, out of `reserve`.
 void insert(const TreeView& tree, std::string_view key, std::string_view value, Lsn version,
             frame::FrameReserve& reserve);
-// Removes the key; false when it was absent (AP). Merges a shrunken frame into its parent.
-bool erase(const TreeView& tree, std::string_view key);
+// Removes the key; false when it was absent (AP). Merges a shrunken frame into its parent. `version`
+// is the LSN of the log record: it becomes the page LSN of the frame.
+bool erase(const TreeView& tree, std::string_view key, Lsn version);
 
 // Formats the empty root frame of a new tree.
 void format_root(const frame::Pin& root);
