@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: Apache-2.0
+// FileBytes: the bytes of all files of a volume: inline, buffered, and in blocks.dat.
+//
+// Contract:   the volume keeps Contents (committed) and a Buffer (accepted) per inode and passes
+// both.
+//             Writing out takes five steps, so that many inodes share one device sync:
+//               1 begin_flush   inode locked    moves what is pending into the in-flight layer;
+//               memory only 2 write_out     no lock needed  completes, hashes and writes the blocks
+//               to fresh space 3 sync_data     no lock needed  one fdatasync for every write_out
+//               before it 4 finish_flush  inode locked    the new Contents, extents and space go
+//               into a Change;
+//                                               the volume adds the inode record; commit(Change)
+//               5 committed / aborted   same lock still held; every Flush ends in one of the two
+//             Between 1 and 5 the inode may be written, truncated and read. One flush per inode at
+//             a time. One flush may not take everything (bounded transactions): repeat until
+//             !dirty().
+// Threading:  thread-safe. Calls with a Buffer: under its inode's lock, shared for read, exclusive
+// else.
+//             commit, write_out, sync_data, write and fallocate may block on the device.
+// Errors:     no_space from write, truncate, fallocate (nothing changed; flushing other files and
+//             Store::sync may help); file_too_big; block_corrupt (detail: block index) when stored
+//             bytes do not match their hash; store_stopped after a failed write or sync of
+//             blocks.dat; and the Store errors.
+// Invariants: W-DATA: a block's bytes are synced before a transaction that names them is logged.
+//             FRESH: a unit that any durable state names is never overwritten.
+//             TAIL: bytes of a stored block lie below the committed size; what stands in an extent
+//             behind it is void and is removed before the size passes it.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+
+#include "artfs/store.hpp"
+#include "data/buffer.hpp"
+#include "data/change.hpp"
+#include "data/contents.hpp"
+
+namespace artfs::io {
+class Directory;
+}  // namespace artfs::io
+
+namespace artfs::data {
+
+class FileBytesImpl;
+struct FlushState;
+
+// Fixed at mkfs; the volume remembers it.
+struct Layout {
+  std::uint32_t block_bytes = 64 * static_cast<std::uint32_t>(kib);  // power of two, 4 KiB to 1 MiB
+  std::uint32_t inline_bytes_max = 2048;                             // 0 to 4096
+};
+
+struct Environment {
+  Store* store = nullptr;
+  io::Directory* directory = nullptr;  // holds blocks.dat; outlives FileBytes
+  Tree volume;                         // extents: "e/" keys
+  Tree space;                          // free runs and counters
+};
+
+struct DataOptions {
+  std::uint64_t write_buffer_bytes = 64 * mib;
+  std::uint64_t read_cache_bytes = 8 * mib;  // verified blocks kept for partial reads
+  std::uint64_t growth_step_bytes = 64 * mib;
+  // blocks.dat leaves a sixteenth of what the device can give, at most this much, to log and
+  // metadata.
+  std::uint64_t headroom_bytes_max = 256 * mib;
+  bool read_only = false;
+};
+
+struct SpaceFigures {
+  std::uint64_t units_used = 0;      // transactional: equals the sum over all inodes
+  std::uint64_t units_free = 0;      // in blocks.dat or by growing it, promised units not included
+  std::uint64_t units_reserved = 0;  // promised to accepted writes
+};
+
+// A flush between its steps. Dropped without committed(): as aborted(), which needs the inode's
+// lock.
+class Flush {
+ public:
+  Flush() noexcept;
+  explicit Flush(std::unique_ptr<FlushState> state) noexcept;
+  Flush(Flush&&) noexcept;
+  Flush& operator=(Flush&&) noexcept;
+  ~Flush();
+
+  // False: there was nothing to flush; the other steps must not be called.
+  [[nodiscard]] explicit operator bool() const noexcept { return state_ != nullptr; }
+  // After write_out: blocks were written; sync_data must follow before finish_flush.
+  [[nodiscard]] bool needs_sync() const noexcept;
+
+ private:
+  friend class FileBytesImpl;
+  std::unique_ptr<FlushState> state_;
+};
+
+// One block of a file as its extent names it.
+struct BlockInfo {
+  std::uint64_t index = 0;  // block number in the file
+  UnitRun place;
+  std::uint32_t stored_bytes = 0;  // 0 when unwritten
+  bool unwritten = false;          // allocated in advance, reads as zeros
+};
+
+class FileBytes {
+ public:
+  // Once per store, on an empty space tree.
+  [[nodiscard]] static Result<void> format(Store& store, Tree space);
+  // O(free runs); no block and no inode is read.
+  [[nodiscard]] static Result<std::unique_ptr<FileBytes>> open(const Environment& environment,
+                                                               const Layout& layout,
+                                                               const DataOptions& options);
+  explicit FileBytes(std::unique_ptr<FileBytesImpl> impl) noexcept;
+  FileBytes(const FileBytes&) = delete;
+  FileBytes& operator=(const FileBytes&) = delete;
+  ~FileBytes();
+
+  // Fewer bytes than asked only at the end of the file.
+  [[nodiscard]] Result<std::size_t> read(Ino ino, const Contents& contents, const Buffer* buffer,
+                                         std::uint64_t offset, std::span<std::byte> out);
+  // All or nothing. Space is promised here; the size grows as needed.
+  [[nodiscard]] Result<void> write(Ino ino, const Contents& contents, Buffer& buffer,
+                                   std::uint64_t offset, std::span<const std::byte> data);
+  [[nodiscard]] Result<void> truncate(Ino ino, const Contents& contents, Buffer& buffer,
+                                      std::uint64_t size);
+  struct Range {
+    std::uint64_t offset = 0;
+    std::uint64_t length = 0;
+    bool keep_size = false;
+  };
+  // Promises space for the holes of the range; a later flush records it. What is written already is
+  // copied on write, so overwriting it may still need new space.
+  [[nodiscard]] Result<void> fallocate(Ino ino, const Contents& contents, Buffer& buffer,
+                                       const Range& range);
+
+  [[nodiscard]] Flush begin_flush(Ino ino, const Contents& contents, Buffer& buffer);
+  [[nodiscard]] Result<void> write_out(Flush& flush);
+  [[nodiscard]] Result<void> sync_data();
+  // `contents`: in, what begin_flush saw (it cannot have changed); out, what the inode record must
+  // say.
+  [[nodiscard]] Result<void> finish_flush(Flush& flush, Contents& contents, Change& change);
+  void committed(Flush&& flush) noexcept;
+  // The changes return to the active layer, below what was written since. Also when a step failed.
+  void aborted(Flush&& flush) noexcept;
+
+  // Every transaction with allocated or freed space goes through here (any other may).
+  [[nodiscard]] Result<Version> commit(Change& change);
+
+  // Frees blocks of a file that nobody can reach any more, at most about `blocks_max` per call, and
+  // says so in `contents`; true: call again after committing. The Buffer must have been discarded.
+  [[nodiscard]] Result<bool> reclaim(Ino ino, Contents& contents, Change& change,
+                                     std::size_t blocks_max);
+
+  // More is buffered than the budget allows: flush before accepting more.
+  [[nodiscard]] bool over_budget() const noexcept;
+  [[nodiscard]] std::uint64_t buffered_bytes() const noexcept;
+  // O(1), but for one statfs of the device.
+  [[nodiscard]] SpaceFigures space() const;
+
+  // For checks. Blocks in ascending order, holes left out.
+  [[nodiscard]] Result<void> for_each_block(Ino ino,
+                                            const std::function<void(const BlockInfo&)>& visit);
+  // Reads one block from the device (no cache) and compares its hash; a hole is fine.
+  [[nodiscard]] Result<void> verify_block(Ino ino, std::uint64_t index);
+  // Free runs as the space tree records them, ascending.
+  [[nodiscard]] Result<void> for_each_free_run(const std::function<void(UnitRun)>& visit);
+  // Units of blocks.dat that exist according to the space tree.
+  [[nodiscard]] std::uint64_t units_total() const;
+
+ private:
+  std::unique_ptr<FileBytesImpl> impl_;
+};
+
+}  // namespace artfs::data
