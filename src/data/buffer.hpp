@@ -32,9 +32,12 @@ class Buffer {
 
   // No change is pending and no flush runs: the inode record tells everything.
   [[nodiscard]] bool empty() const noexcept { return !active_ && !in_flight_; }
+
   // begin_flush would have something to do.
   [[nodiscard]] bool dirty() const noexcept { return active_ != nullptr; }
+
   [[nodiscard]] bool flushing() const noexcept { return in_flight_ != nullptr; }
+
   // The file's size as every reader must see it.
   [[nodiscard]] std::uint64_t size(const Contents& contents) const noexcept;
   // Memory held, both layers.

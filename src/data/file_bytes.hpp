@@ -34,13 +34,10 @@
 #include <span>
 
 #include "artfs/store.hpp"
+
 #include "data/buffer.hpp"
 #include "data/change.hpp"
 #include "data/contents.hpp"
-
-namespace artfs::io {
-class Directory;
-}  // namespace artfs::io
 
 namespace artfs::data {
 
@@ -54,10 +51,9 @@ struct Layout {
 };
 
 struct Environment {
-  Store* store = nullptr;
-  io::Directory* directory = nullptr;  // holds blocks.dat; outlives FileBytes
-  Tree volume;                         // extents: "e/" keys
-  Tree space;                          // free runs and counters
+  Store* store = nullptr;  // its directory holds blocks.dat
+  Tree volume;             // extents: "e/" keys
+  Tree space;              // free runs and counters
 };
 
 struct DataOptions {
@@ -88,6 +84,7 @@ class Flush {
 
   // False: there was nothing to flush; the other steps must not be called.
   [[nodiscard]] explicit operator bool() const noexcept { return state_ != nullptr; }
+
   // After write_out: blocks were written; sync_data must follow before finish_flush.
   [[nodiscard]] bool needs_sync() const noexcept;
 
@@ -125,11 +122,13 @@ class FileBytes {
                                    std::uint64_t offset, std::span<const std::byte> data);
   [[nodiscard]] Result<void> truncate(Ino ino, const Contents& contents, Buffer& buffer,
                                       std::uint64_t size);
+
   struct Range {
     std::uint64_t offset = 0;
     std::uint64_t length = 0;
     bool keep_size = false;
   };
+
   // Promises space for the holes of the range; a later flush records it. What is written already is
   // copied on write, so overwriting it may still need new space.
   [[nodiscard]] Result<void> fallocate(Ino ino, const Contents& contents, Buffer& buffer,
