@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Manifest: what the last checkpoint made true: frames and their slots, trees, counters, the cut.
 //
-// Contract:   a journal of checksummed records: one snapshot, then a delta per checkpoint; folded into
+// Contract:   a journal of checksummed records: one snapshot, then a delta per checkpoint; folded
+// into
 //             a new snapshot when the deltas outgrow it. append() is durable on return or changed
 //             nothing: a partial append is cut off before anything is written behind it (P12).
 // Threading:  one thread at a time (the opener, then the checkpointer).
@@ -22,6 +23,7 @@
 
 #include "artfs/result.hpp"
 #include "artfs/types.hpp"
+
 #include "frame/cache.hpp"
 #include "io/blob_store.hpp"
 #include "io/device.hpp"
@@ -58,8 +60,9 @@ struct ManifestState {
   std::unordered_map<FrameId, io::SlotId> frames;
   std::map<TreeId, ManifestTree> trees;
 
-  // manifest_corrupt, with nothing changed, when the delta does not fit: wrong generation, a created
-  // frame that exists or a slot in use, a removed frame that does not exist, a root that is no frame.
+  // manifest_corrupt, with nothing changed, when the delta does not fit: wrong generation, a
+  // created frame that exists or a slot in use, a removed frame that does not exist, a root that is
+  // no frame.
   [[nodiscard]] Result<void> apply(const ManifestDelta& delta);
   [[nodiscard]] std::vector<frame::FrameLocation> locations() const;
 
@@ -74,7 +77,8 @@ struct ManifestState {
 class Manifest {
  public:
   // Makes the file with `initial` as its snapshot, synced (file and directory). store_exists.
-  [[nodiscard]] static Result<void> create(io::Directory& directory, const std::array<std::byte, 16>& uuid,
+  [[nodiscard]] static Result<void> create(io::Directory& directory,
+                                           const std::array<std::byte, 16>& uuid,
                                            const ManifestState& initial);
   // A read-only manifest ignores a torn tail instead of cutting it; append() on it is not allowed.
   // `directory` outlives the manifest.
@@ -91,7 +95,8 @@ class Manifest {
   // Applies the delta to state() and makes it durable.
   [[nodiscard]] virtual Result<void> append(const ManifestDelta& delta) = 0;
 
-  [[nodiscard]] virtual std::uint64_t file_bytes() const noexcept = 0;  // records, without spare space
+  [[nodiscard]] virtual std::uint64_t file_bytes()
+      const noexcept = 0;  // records, without spare space
 };
 
 }  // namespace artfs::engine

@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 // The checkpoint log: page images and manifest delta of one checkpoint, committed by one sync.
 //
-// Contract:   begin, append*, commit. Until commit() returned, the store's state is the old one; after
+// Contract:   begin, append*, commit. Until commit() returned, the store's state is the old one;
+// after
 //             it, the new one, whatever happens: the next open redoes the home writes. A failure
 //             before commit leaves the old state valid and the writer ready for begin() again.
-//             The file keeps its space between checkpoints; what it holds is ignored once the manifest
-//             has its generation.
+//             The file keeps its space between checkpoints; what it holds is ignored once the
+//             manifest has its generation.
 // Threading:  one thread at a time (checkpointer or opener).
-// Cost:       writer: one copy and one hash of each page, writes of 1 MiB, one sync. Reader: reads the
+// Cost:       writer: one copy and one hash of each page, writes of 1 MiB, one sync. Reader: reads
+// the
 //             log once to verify it, and once more per for_each().
-// Errors:     no_space (before the commit: not fatal), io_failed (a failed sync: the store must stop).
+// Errors:     no_space (before the commit: not fatal), io_failed (a failed sync: the store must
+// stop).
 //             A log that is torn, damaged, of another generation or missing is "nothing committed".
 // Invariants: W2D the caller syncs the log to `cut` before begin().
 #pragma once
@@ -24,6 +27,7 @@
 
 #include "artfs/result.hpp"
 #include "artfs/types.hpp"
+
 #include "engine/manifest.hpp"
 #include "frame/cache.hpp"
 #include "io/blob_store.hpp"
@@ -42,8 +46,8 @@ struct FramePages {
 class LogWriter {
  public:
   // Opens or makes the file (directory synced). `direct`: bypass the page cache where possible.
-  [[nodiscard]] static Result<std::unique_ptr<LogWriter>> open(io::Directory& directory,
-                                                               const std::array<std::byte, 16>& uuid, bool direct);
+  [[nodiscard]] static Result<std::unique_ptr<LogWriter>> open(
+      io::Directory& directory, const std::array<std::byte, 16>& uuid, bool direct);
   virtual ~LogWriter() = default;
 
   // Starts over: forgets what was appended since the last commit.
@@ -59,13 +63,14 @@ class LogWriter {
 class LogReader {
  public:
   // The checkpoint of exactly this generation, when a committed one is there.
-  [[nodiscard]] static Result<std::unique_ptr<LogReader>> find(io::Directory& directory,
-                                                               const std::array<std::byte, 16>& uuid,
-                                                               std::uint64_t generation);  // nullptr: nothing committed
+  [[nodiscard]] static Result<std::unique_ptr<LogReader>> find(
+      io::Directory& directory, const std::array<std::byte, 16>& uuid,
+      std::uint64_t generation);  // nullptr: nothing committed
   virtual ~LogReader() = default;
 
   [[nodiscard]] virtual const ManifestDelta& delta() const noexcept = 0;
-  // Every frame in the order appended. The images are aligned to page_bytes and valid during the call.
+  // Every frame in the order appended. The images are aligned to page_bytes and valid during the
+  // call.
   using VisitFn = std::function<Result<void>(const FramePages& frame)>;
   [[nodiscard]] virtual Result<void> for_each(const VisitFn& visit) = 0;
 };
