@@ -76,7 +76,8 @@ Result<void> check_header(std::span<const std::byte> header_page, const StoreUui
 Result<void> check_page(std::span<const std::byte> frame, std::size_t page) noexcept {
   ARTFS_ASSERT(page > 0 && page < pages_per_frame && frame.size() >= (page + 1) * page_bytes);
   le32 expected;
-  std::memcpy(&expected, frame.data() + offsetof(FrameHeader, page_checksums) + page * sizeof expected,
+  std::memcpy(&expected,
+              frame.data() + offsetof(FrameHeader, page_checksums) + page * sizeof expected,
               sizeof expected);
   if (page_checksum(frame.subspan(page * page_bytes, page_bytes)) == expected) return {};
   return fail(Errc::frame_corrupt, read_header(frame).id);
