@@ -48,15 +48,16 @@ class [[nodiscard]] Pin {
   [[nodiscard]] Pin clone() const noexcept;
 
   // The whole frame, 512 KiB, page-aligned. Valid while the pin lives.
-  [[nodiscard]] std::span<const std::byte> bytes() const noexcept;
+  [[nodiscard]] std::span<const std::byte> bytes() const noexcept { return {bytes_, io::frame_bytes}; }
   // The bytes [offset, offset + length) for change, marked dirty (with the header page) before return.
   [[nodiscard]] std::byte* write(std::size_t offset, std::size_t length) const noexcept;
 
  private:
   friend class Cache;
-  explicit Pin(Resident* resident) noexcept : resident_(resident) {}
+  Pin(Resident* resident, std::byte* bytes) noexcept : resident_(resident), bytes_(bytes) {}
 
   Resident* resident_ = nullptr;
+  std::byte* bytes_ = nullptr;
 };
 
 // The right to create so many frames without failing. Unused rights return on destruction.
@@ -100,7 +101,8 @@ struct FrozenSet {
 
 struct CacheOptions {
   std::uint64_t budget_bytes = 256 * mib;
-  // Called, without locks, when dirty or frozen frames leave no room: start a checkpoint, do not wait.
+  // Called, without the cache's locks, when dirty or frozen frames leave no room: start a checkpoint, do
+  // not wait for it. Without it nothing waits: load() then fails once the budget and its reserve are used.
   std::function<void()> on_pressure;
   bool volatile_frames = false;  // memory mode: frames have no home; nothing is evicted or frozen
 };
@@ -118,7 +120,12 @@ class Cache {
   [[nodiscard]] Result<Pin> pin(FrameId id);   // frame_not_resident
   [[nodiscard]] Result<Pin> load(FrameId id);  // as pin; reads and verifies the frame on a miss
 
-  // no_space when the device cannot hold them.
+  // Makes writers wait: call it before each change, without latches or gate. Costs one load while dirty
+  // and frozen frames take less than half of the budget; above, it starts a checkpoint; above 7/8 it
+  // waits for one to be released, at most 10 s, since a stuck checkpoint stops the store, not us.
+  void admit_change();
+
+  // no_space when the device cannot hold them. May grow the data file: call it without latches.
   [[nodiscard]] Result<FrameReserve> reserve(std::size_t count);
   // A fresh frame with a formatted header, all else zero. Out of `reserve`; cannot fail. May exceed the
   // budget for a moment. Gate held shared.
@@ -131,6 +138,8 @@ class Cache {
   // release: the set is durable at home; frees removed slots, unfreezes. Only one set at a time.
   [[nodiscard]] FrozenSet freeze();
   void capture(FrozenFrame& frozen, std::vector<std::byte>& out);
+  // The same into `out` of frozen.pages.count() pages: aligned ones can be written without a copy.
+  void capture(FrozenFrame& frozen, std::span<std::byte> out);
   void release(FrozenSet&& frozen);
 
   // Bytes of frames that cannot be evicted because they are dirty or frozen, and the images saved for them.
