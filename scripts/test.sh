@@ -1,0 +1,89 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# Installs what is missing, builds, runs the tests, and ends with the line "N passed, N failed".
+# usage: scripts/test.sh [--quick|--long] [--sanitize]
+#   --quick     unit and lint tests only
+#   --long      model and crash tests with ten times the operations and seeds
+#   --sanitize  then also unit and model tests under ASan+UBSan and under TSan (clang)
+# Build directories are build/ and build-asan/, build-tsan/ in the clone.
+set -euo pipefail
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+cd "$root"
+depth=normal
+sanitize=no
+for argument in "$@"; do
+  case $argument in
+    --quick) depth=quick ;;
+    --long) depth=long ;;
+    --sanitize) sanitize=yes ;;
+    *)
+      sed -n '3,9s/^# \{0,1\}//p' "$0" >&2
+      exit 2
+      ;;
+  esac
+done
+
+passed=0
+failed=0
+
+# Adds the last "N passed, N failed" line of a file to the sums; a run without one is one failure.
+add_counts() {
+  local line
+  line=$(grep -E '^[0-9]+ passed, [0-9]+ failed' "$1" | tail -n 1 || true)
+  if [[ $line =~ ^([0-9]+)\ passed,\ ([0-9]+)\ failed ]]; then
+    passed=$((passed + BASH_REMATCH[1]))
+    failed=$((failed + BASH_REMATCH[2]))
+    [ "$2" -eq 0 ] || [ "${BASH_REMATCH[2]}" -gt 0 ] || failed=$((failed + 1))
+  else
+    failed=$((failed + 1))
+  fi
+}
+
+# run_counted TITLE COMMAND...: runs it, shows its output, adds its counts.
+run_counted() {
+  local status=0
+  echo "== $1"
+  shift
+  "$@" 2>&1 | tee "$output" || status=$?
+  add_counts "$output" "$status"
+}
+
+# run_sanitized NAME MESON_SANITIZE: a clang build and the unit and model tests in it.
+run_sanitized() {
+  if ! CXX=clang++-14 scripts/build.sh "build-$1" -Db_sanitize="$2" -Db_lundef=false -Dfuse=disabled \
+    -Dassertions=all; then
+    echo "the build with $2 failed"
+    failed=$((failed + 1))
+    return
+  fi
+  run_counted "$2" env ARTFS_TEST_SCALE="$sanitize_scale" scripts/run_tests.py "build-$1" \
+    --suite unit --suite model --slower 10
+}
+
+output=$(mktemp)
+trap 'rm -f "$output"' EXIT
+
+groups=(build test)
+[ "$sanitize" = no ] || groups+=(check)
+scripts/setup.sh "${groups[@]}"
+echo "== build"
+scripts/build.sh build
+
+# Percent of the normal number of operations and seeds in model and crash tests.
+sanitize_scale=20
+export ARTFS_TEST_SCALE=${ARTFS_TEST_SCALE:-100}
+[ "$depth" != long ] || export ARTFS_TEST_SCALE=1000
+
+run_counted "unit" scripts/run_tests.py build --suite unit --suite lint
+if [ "$depth" != quick ]; then
+  run_counted "model and crash" scripts/run_tests.py build --suite model --suite crash
+  run_counted "mount" env ARTFS="$root/build/fuse/artfs" tests/e2e/run.sh
+fi
+if [ "$sanitize" = yes ]; then
+  run_sanitized asan address,undefined
+  run_sanitized tsan thread
+fi
+
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ]
