@@ -51,8 +51,8 @@ struct StoreStats {
   bool read_only = false;
   bool stopped = false;          // fail-stop, DESIGN 10
   Error stop_reason{Errc::io_failed, 0};  // meaningful when stopped
-  std::uint64_t frames_allocated = 0;  // in the data file
-  std::uint64_t frame_bytes_live = 0;  // live bytes inside the frames that are resident
+  std::uint64_t trees = 0;
+  std::uint64_t frames_allocated = 0;  // live frames as of the last checkpoint or open
   std::uint64_t data_file_bytes = 0;
   std::uint64_t replayed_records = 0;  // at open
   CacheStats cache;

@@ -137,8 +137,6 @@ class Txn {
   friend class engine::StoreImpl;
   std::string operations_;  // encoded as the log's payload (wal/record.hpp)
   std::string guards_;      // encoded the same way, never logged
-  std::size_t operations_count_ = 0;
-  std::size_t put_bytes_ = 0;
   std::optional<Error> invalid_;  // first size violation; commit returns it
 };
 
@@ -171,7 +169,11 @@ class Store {
   [[nodiscard]] Result<Tree> open_tree(std::string_view name) const;  // tree_not_found
   [[nodiscard]] std::vector<std::string> tree_names() const;
 
-  // Applies the transaction; returns its version. With Durability::strict it is on disk by then.
+  // Applies the transaction; returns its version. With Durability::strict it is on disk by then. One
+  // without changes checks its guards and returns the version of the latest change. The first failed
+  // guard gives key_exists, version_mismatch or prefix_not_empty; transaction_too_large,
+  // tree_not_found, and the size errors of what was put in. In strict mode a failed sync is an error
+  // of a change that readers can see already; the store is stopped by then.
   [[nodiscard]] Result<Version> commit(const Txn& txn);
 
   // Returns when everything that was acknowledged before the call is on disk.
@@ -184,7 +186,7 @@ class Store {
   [[nodiscard]] Result<void> checkpoint();
 
   [[nodiscard]] StoreStats stats() const;
-  // Walks every frame and key. Blocks writers of one tree at a time.
+  // Walks every frame and key, changing nothing. Blocks writers while it walks.
   [[nodiscard]] Result<VerifyReport> verify();
 
   [[nodiscard]] engine::StoreImpl& impl() noexcept { return *impl_; }

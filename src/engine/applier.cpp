@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/applier.hpp"
+
+#include "base/assert.hpp"
+#include "wal/record.hpp"
+
+namespace artfs::engine {
+
+Result<void> Applier::plan(std::string_view operations, Plan& plan) const {
+  plan.clear();
+  wal::OpReader reader(operations);
+  while (!reader.done()) {
+    const wal::Op op = ARTFS_TRY(reader.next());
+    if (op.kind == wal::OpKind::create_tree) {
+      if (trees_.full() || op.tree != trees_.next_id()) return fail(Errc::log_corrupt, op.tree.raw);
+      ++plan.trees_created;
+      continue;
+    }
+    const TreeState* tree = trees_.find(op.tree);
+    if (tree == nullptr) return fail(Errc::tree_not_found, op.tree.raw);
+    if (op.kind == wal::OpKind::put) {
+      ARTFS_TRY(plan.writes.add_put(view(*tree), op.key, op.value.size()));
+    } else if (op.kind == wal::OpKind::erase) {
+      ARTFS_TRY(plan.writes.add_erase(view(*tree), op.key));
+    } else if (op.kind != wal::OpKind::add || op.index >= tree_counters_max) {
+      return fail(Errc::log_corrupt, static_cast<std::uint64_t>(op.kind));
+    }
+  }
+  return {};
+}
+
+void Applier::apply(std::string_view operations, Lsn version, frame::FrameReserve& reserve) const {
+  wal::OpReader reader(operations);
+  while (!reader.done()) {
+    const Result<wal::Op> op = reader.next();
+    ARTFS_ASSERT(op.has_value());  // plan() read the same bytes
+    if (op->kind == wal::OpKind::create_tree) {
+      const frame::Pin root = cache_.create(reserve);
+      art::format_root(root);
+      trees_.add(op->tree, op->key, root.id());
+      continue;
+    }
+    TreeState* tree = trees_.find(op->tree);
+    ARTFS_ASSERT(tree != nullptr);
+    if (op->kind == wal::OpKind::put) {
+      art::insert(view(*tree), op->key, op->value, version, reserve);
+    } else if (op->kind == wal::OpKind::erase) {
+      (void)art::erase(view(*tree), op->key);
+    } else {
+      // Only the holder of the exclusive latch changes a counter: no read-modify-write is needed.
+      std::atomic<std::int64_t>& counter = tree->counters[op->index];
+      counter.store(counter.load(std::memory_order_relaxed) + op->delta, std::memory_order_relaxed);
+    }
+  }
+}
+
+}  // namespace artfs::engine

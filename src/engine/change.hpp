@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+// Change: what a caller wants done, until it is resolved under the latches to operations for the log.
+//
+// Contract:   a Change is built and its sizes are validated before any lock; resolve() runs with the
+//             latches of trees() held exclusively, checks the guards, and returns the operations to
+//             log (empty: nothing to do). It may run several times: each restart resolves anew. The
+//             log never sees a guard, a rename or a compare-and-put.
+// Threading:  one thread.
+// Errors:     resolve: the guard's error; frame_not_resident (detail: its id), frame_corrupt.
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "artfs/store.hpp"
+#include "engine/applier.hpp"
+#include "engine/tree_table.hpp"
+
+namespace artfs::engine {
+
+class Change {
+ public:
+  Change() = default;
+  Change(const Change&) = delete;
+  Change& operator=(const Change&) = delete;
+  virtual ~Change() = default;
+
+  // Every tree read or written, each once, in ascending order of id.
+  [[nodiscard]] virtual std::span<TreeState* const> trees() const noexcept = 0;
+  // Upper bound of what resolve() returns.
+  [[nodiscard]] virtual std::size_t operations_bytes_max() const noexcept = 0;
+  [[nodiscard]] virtual Result<std::string_view> resolve(const Applier& applier) = 0;
+};
+
+// Guards and operations as they stand, both encoded.
+class ListChange final : public Change {
+ public:
+  // tree_not_found, log_corrupt.
+  [[nodiscard]] Result<void> init(const TreeTable& table, std::string_view guards,
+                                  std::string_view operations);
+
+  [[nodiscard]] std::span<TreeState* const> trees() const noexcept override { return trees_; }
+  [[nodiscard]] std::size_t operations_bytes_max() const noexcept override {
+    return operations_.size();
+  }
+  [[nodiscard]] Result<std::string_view> resolve(const Applier& applier) override;
+
+ private:
+  [[nodiscard]] Result<void> add_trees(const TreeTable& table, std::string_view list);
+
+  std::string_view guards_;
+  std::string_view operations_;
+  std::vector<TreeState*> trees_;
+};
+
+enum class Guard : std::uint8_t { none, absent, present, version };
+
+// One put or erase, with at most one guard on its key: key_exists, key_not_found, version_mismatch.
+class KeyChange final : public Change {
+ public:
+  struct Target {
+    TreeState* tree = nullptr;
+    std::string_view key;
+    Guard guard = Guard::none;
+    Version version;  // for Guard::version
+  };
+  KeyChange(const Target& target, std::string_view operations) noexcept
+      : target_(target), operations_(operations) {}
+
+  [[nodiscard]] std::span<TreeState* const> trees() const noexcept override {
+    return {&target_.tree, 1};
+  }
+  [[nodiscard]] std::size_t operations_bytes_max() const noexcept override {
+    return operations_.size();
+  }
+  [[nodiscard]] Result<std::string_view> resolve(const Applier& applier) override;
+
+ private:
+  Target target_;
+  std::string_view operations_;
+};
+
+// rename of one key: resolved to puts and an erase once the values are known.
+class RenameChange final : public Change {
+ public:
+  struct Keys {
+    std::string_view from;
+    std::string_view to;
+  };
+  RenameChange(TreeState& tree, Keys keys, RenameMode mode) noexcept
+      : tree_(&tree), keys_(keys), mode_(mode) {}
+
+  [[nodiscard]] std::span<TreeState* const> trees() const noexcept override { return {&tree_, 1}; }
+  [[nodiscard]] std::size_t operations_bytes_max() const noexcept override;
+  [[nodiscard]] Result<std::string_view> resolve(const Applier& applier) override;
+
+ private:
+  TreeState* tree_;
+  Keys keys_;
+  RenameMode mode_;
+  std::string operations_;
+};
+
+}  // namespace artfs::engine

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "artfs/stats.hpp"
+
+namespace artfs {
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+Json json_of(const CacheStats& stats) {
+  return Json{{"budget_bytes", stats.budget_bytes},
+              {"resident_bytes", stats.resident_bytes},
+              {"dirty_bytes", stats.dirty_bytes},
+              {"frames", stats.frames},
+              {"hits", stats.hits},
+              {"misses", stats.misses},
+              {"evictions", stats.evictions}};
+}
+
+Json json_of(const LogStats& stats) {
+  return Json{{"end_lsn", stats.end_lsn},       {"durable_lsn", stats.durable_lsn},
+              {"cut_lsn", stats.cut_lsn},       {"appends", stats.appends},
+              {"appended_bytes", stats.appended_bytes}, {"syncs", stats.syncs},
+              {"sync_waits", stats.sync_waits}, {"segments", stats.segments}};
+}
+
+Json json_of(const CheckpointStats& stats) {
+  return Json{{"generation", stats.generation},
+              {"completed", stats.completed},
+              {"failed", stats.failed},
+              {"pages_written", stats.pages_written},
+              {"last_duration_ns", stats.last_duration_ns},
+              {"last_gate_ns", stats.last_gate_ns}};
+}
+
+Json json_of(const StoreStats& stats) {
+  // A label is any bytes; JSON is UTF-8: what is not is replaced when it is printed.
+  Json json{{"uuid", stats.uuid},
+            {"label", stats.label},
+            {"path", stats.path},
+            {"direct_io", stats.direct_io},
+            {"read_only", stats.read_only},
+            {"stopped", stats.stopped}};
+  json["stop_reason"] = stats.stopped ? to_text(stats.stop_reason) : std::string();
+  json["trees"] = stats.trees;
+  json["frames_allocated"] = stats.frames_allocated;
+  json["data_file_bytes"] = stats.data_file_bytes;
+  json["replayed_records"] = stats.replayed_records;
+  json["cache"] = json_of(stats.cache);
+  json["log"] = json_of(stats.log);
+  json["checkpoint"] = json_of(stats.checkpoint);
+  return json;
+}
+
+Json json_of(const VolumeStats& stats) {
+  return Json{{"store", json_of(stats.store)},
+              {"inodes", stats.inodes},
+              {"content_bytes_used", stats.content_bytes_used},
+              {"content_bytes_free", stats.content_bytes_free},
+              {"write_buffer_bytes", stats.write_buffer_bytes},
+              {"open_files", stats.open_files},
+              {"orphans", stats.orphans}};
+}
+
+// "cache.hits                  42": nested names joined by dots, values in one column.
+void append_lines(std::string& out, const Json& json, const std::string& path) {
+  for (const auto& [name, value] : json.items()) {
+    const std::string whole = path.empty() ? name : path + "." + name;
+    if (value.is_object()) {
+      append_lines(out, value, whole);
+      continue;
+    }
+    const std::string text =
+        value.is_string() ? value.get<std::string>()
+                          : value.dump(-1, ' ', false, Json::error_handler_t::replace);
+    out += fmt::format("{:<32} {}\n", whole, text);
+  }
+}
+
+std::string text_of(const Json& json) {
+  std::string out;
+  append_lines(out, json, "");
+  return out;
+}
+
+std::string dump(const Json& json) {
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+}  // namespace
+
+std::string to_text(const StoreStats& stats) { return text_of(json_of(stats)); }
+
+std::string to_text(const VolumeStats& stats) { return text_of(json_of(stats)); }
+
+std::string to_json(const StoreStats& stats) { return dump(json_of(stats)); }
+
+std::string to_json(const VolumeStats& stats) { return dump(json_of(stats)); }
+
+}  // namespace artfs

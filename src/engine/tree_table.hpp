@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+// TreeTable: the named trees of a store: roots, latches, counters.
+//
+// Contract:   trees are added, never removed; a TreeState lives as long as the table. Ids are dense
+//             and start at 1. A tree's root frame id never changes.
+// Threading:  find: any thread, free of locks. add: one thread at a time (the caller serialises the
+//             creation of trees), beside any number of readers.
+// Cost:       find by id: one load. find by name: O(trees).
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "artfs/store.hpp"
+#include "artfs/types.hpp"
+#include "sync/latch.hpp"
+
+namespace artfs::engine {
+
+inline constexpr std::size_t trees_max = 1024;  // a store holds a handful; 8 KiB of pointers
+
+struct TreeState {
+  TreeState(TreeId tree_id, std::string_view tree_name, FrameId root_frame)
+      : id(tree_id), name(tree_name), root(root_frame) {}
+
+  const TreeId id;
+  const std::string name;
+  const FrameId root;
+  // Readers shared; writers exclusive around "plan, append, apply".
+  mutable sync::Latch latch;
+  // Written with the latch exclusive; read by anybody, each by itself.
+  std::array<std::atomic<std::int64_t>, tree_counters_max> counters{};
+};
+
+class TreeTable {
+ public:
+  TreeTable() = default;
+  TreeTable(const TreeTable&) = delete;
+  TreeTable& operator=(const TreeTable&) = delete;
+  ~TreeTable();
+
+  [[nodiscard]] TreeState* find(TreeId id) const noexcept;
+  [[nodiscard]] TreeState* find(std::string_view name) const noexcept;
+  // In order of id.
+  [[nodiscard]] std::vector<TreeState*> all() const;
+  [[nodiscard]] std::size_t size() const noexcept { return size_.load(std::memory_order_acquire); }
+  [[nodiscard]] bool full() const noexcept { return size() == trees_max; }
+  [[nodiscard]] TreeId next_id() const noexcept {
+    return TreeId{static_cast<std::uint32_t>(size() + 1)};
+  }
+
+  // `id` must be next_id().
+  TreeState& add(TreeId id, std::string_view name, FrameId root);
+
+ private:
+  // Slots below size_ are set and never change again; size_ is stored with release after the slot.
+  std::array<std::unique_ptr<TreeState>, trees_max> trees_;
+  std::atomic<std::size_t> size_{0};
+};
+
+}  // namespace artfs::engine
