@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // StoreImpl: one open store: what joins the trees, the frame cache, the log and the checkpointer.
 //
-// Contract:   the layers above use Store and Tree; what only they need besides stands here: the
+// Contract:   the layers above use Store and Tree; what only they need besides stands first here: the
 //             store's directory, the hook before each log sync, stopping the store after a failure of
 //             their own device writes.
 // Threading:  any thread, unless a call says otherwise.
@@ -10,13 +10,27 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <cstddef>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
+#include <vector>
 
 #include "artfs/store.hpp"
+#include "base/mutex.hpp"
+#include "engine/applier.hpp"
+#include "engine/change.hpp"
+#include "engine/checkpoint/planner.hpp"
+#include "engine/checkpoint/writer.hpp"
+#include "engine/hook.hpp"
+#include "engine/misses.hpp"
+#include "engine/superblock.hpp"
+#include "engine/tree_table.hpp"
 #include "io/device.hpp"
+#include "sync/gate.hpp"
+#include "wal/log.hpp"
 
 namespace artfs::engine {
 
@@ -26,10 +40,16 @@ class StoreImpl {
  public:
   // The store's directory: for blocks.dat. Lives as long as the store; in memory mode a directory in
   // memory. A read-only store's files must be opened read-only.
-  [[nodiscard]] io::Directory& directory() noexcept;
-  [[nodiscard]] const StoreUuid& uuid() const noexcept;
-  [[nodiscard]] bool is_read_only() const noexcept;
-  [[nodiscard]] const StoreOptions& options() const noexcept;
+  [[nodiscard]] io::Directory& directory() noexcept { return *directory_; }
+
+  [[nodiscard]] const StoreUuid& uuid() const noexcept { return superblock_.uuid; }
+
+  // With the content key.
+  [[nodiscard]] const Superblock& superblock() const noexcept { return superblock_; }
+
+  [[nodiscard]] bool is_read_only() const noexcept { return options_.read_only; }
+
+  [[nodiscard]] const StoreOptions& options() const noexcept { return options_; }
 
   // `hook` runs, without locks, before each device sync of the log (commit interval, sync_to,
   // checkpoint), on the thread that syncs: it makes durable what log records refer to. When it fails
@@ -39,7 +59,98 @@ class StoreImpl {
 
   // Fail-stop (DESIGN 10): reads go on, every change returns store_stopped. The first reason stays.
   void stop(Error reason) noexcept;
-  [[nodiscard]] bool stopped() const noexcept;
+
+  [[nodiscard]] bool stopped() const noexcept { return stopped_.load(std::memory_order_acquire); }
+
+  // Opening. `directory` is owned by the store from then on, and locked.
+  struct OpenArgs {
+    std::string path;         // for people
+    StoreOptions options;
+    bool skip_replay = false;  // with read_only: the state of the last checkpoint, for fsck
+  };
+  [[nodiscard]] static Result<void> create(io::Directory& directory, const CreateOptions& options);
+  [[nodiscard]] static Result<std::unique_ptr<StoreImpl>> open(
+      std::unique_ptr<io::Directory> directory, const OpenArgs& args);
+  [[nodiscard]] static Result<std::unique_ptr<StoreImpl>> open_in_memory(
+      const StoreOptions& options);
+  [[nodiscard]] Result<void> close();
+
+  StoreImpl(const StoreImpl&) = delete;
+  StoreImpl& operator=(const StoreImpl&) = delete;
+  ~StoreImpl();
+
+  // What Tree, Scan and Store are made of.
+  [[nodiscard]] Result<Version> get_into(TreeId id, std::string_view key, std::string& value);
+  [[nodiscard]] Result<bool> contains(TreeId id, std::string_view key);
+  [[nodiscard]] Result<bool> prefix_empty(TreeId id, std::string_view prefix);
+  [[nodiscard]] Result<std::string> longest_prefix(TreeId id, std::string_view key);
+  // As art::scan, loading what it needs; stops early rather than load when it has some entries.
+  [[nodiscard]] Result<void> scan(TreeId id, const art::ScanRequest& request, std::size_t items_max,
+                                  art::ScanBatch& batch);
+  [[nodiscard]] TreeState* find_tree(TreeId id) const noexcept { return trees_.find(id); }
+
+  // Logs, applies and, in strict mode, syncs the change (commit.cpp).
+  [[nodiscard]] Result<Version> execute(Change& change);
+  [[nodiscard]] Result<Version> commit(const Txn& txn);
+
+  [[nodiscard]] Result<TreeId> create_tree(std::string_view name);
+  [[nodiscard]] Result<TreeId> open_tree(std::string_view name) const;
+  [[nodiscard]] std::vector<std::string> tree_names() const;
+
+  [[nodiscard]] Result<void> sync();
+  [[nodiscard]] Result<void> sync_to(Version version);
+  [[nodiscard]] bool is_durable(Version version) const noexcept;
+  [[nodiscard]] Result<void> checkpoint();
+  [[nodiscard]] StoreStats stats() const;
+  // A problem that cannot be read past is a line in the report, not an error.
+  [[nodiscard]] Result<VerifyReport> verify();
+
+ private:
+  friend class Opener;  // recover.cpp
+
+  struct Attempt;
+  enum class Step : std::uint8_t { done, load, reserve };
+
+  StoreImpl(std::unique_ptr<io::Directory> directory, const OpenArgs& args);
+
+  [[nodiscard]] bool in_memory() const noexcept { return log_ == nullptr && !options_.read_only; }
+  [[nodiscard]] Result<void> check_writable() const;
+  // Waits, without locks, until dirty frames and the log leave room for a change.
+  [[nodiscard]] Result<void> admit();
+  [[nodiscard]] Result<wal::Log::Reserve> reserve_log(std::size_t payload_bytes);
+  [[nodiscard]] Result<Step> try_once(Change& change, Attempt& attempt);
+  [[nodiscard]] Result<void> log_and_apply(std::string_view operations, Attempt& attempt);
+  [[nodiscard]] Result<Version> latest_version() const noexcept;
+  [[nodiscard]] Result<void> finish_change(const wal::Appended& done);
+  [[nodiscard]] Result<void> relieve();
+  [[nodiscard]] Result<void> run_checkpoint();
+  // Repeats `read`, under the tree's latch shared, until every frame it needs is resident.
+  template <typename Read>
+  [[nodiscard]] auto with_frames(TreeState& tree, const Read& read) -> decltype(read());
+
+  std::unique_ptr<io::Directory> directory_;
+  const std::string path_;
+  const StoreOptions options_;
+  Superblock superblock_;
+  std::unique_ptr<io::DirectoryLock> lock_;
+  std::unique_ptr<io::BlobStore> blobs_;
+  std::unique_ptr<frame::Cache> cache_;
+  TreeTable trees_;
+  base::Mutex trees_mutex_{base::Rank::tree_table};  // held to create a tree
+  sync::Gate gate_{base::Rank::commit_gate};
+  std::unique_ptr<Applier> applier_;
+  std::unique_ptr<Manifest> manifest_;
+  std::unique_ptr<checkpoint::LogWriter> checkpoint_log_;
+  std::unique_ptr<checkpoint::Writer> checkpoint_writer_;
+  Hook before_log_sync_;
+  std::unique_ptr<wal::Log> log_;  // none in memory mode and when read-only
+  std::unique_ptr<checkpoint::Planner> planner_;
+  std::atomic<std::uint64_t> memory_lsn_{1};  // versions in memory mode
+  std::uint64_t replayed_records_ = 0;
+  std::atomic<bool> stopped_{false};
+  mutable base::Mutex stop_mutex_{base::Rank::leaf};
+  Error stop_reason_ ARTFS_GUARDED_BY(stop_mutex_){Errc::io_failed, 0};
+  bool closed_ = false;
 };
 
 }  // namespace artfs::engine

@@ -33,7 +33,7 @@ struct TreeState {
   const std::string name;
   const FrameId root;
   // Readers shared; writers exclusive around "plan, append, apply".
-  mutable sync::Latch latch;
+  mutable sync::Latch latch{base::Rank::tree};
   // Written with the latch exclusive; read by anybody, each by itself.
   std::array<std::atomic<std::int64_t>, tree_counters_max> counters{};
 };

@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <utility>
 
-namespace artfs::engine {
+namespace artfs::engine::checkpoint {
 
 Planner::Planner(Work work) : work_(std::move(work)), thread_([this] { loop(); }) {}
 
@@ -80,4 +80,4 @@ void Planner::loop() {
   }
 }
 
-}  // namespace artfs::engine
+}  // namespace artfs::engine::checkpoint

@@ -19,7 +19,7 @@
 #include "artfs/result.hpp"
 #include "base/mutex.hpp"
 
-namespace artfs::engine {
+namespace artfs::engine::checkpoint {
 
 class Planner {
  public:
@@ -66,4 +66,4 @@ class Planner {
   std::thread thread_;  // last: everything above exists when it starts
 };
 
-}  // namespace artfs::engine
+}  // namespace artfs::engine::checkpoint

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+// HomeWriter: writes images of pages to the slots of their frames, in few large sorted transfers.
+//
+// Contract:   add() gathers; a full batch is written before add() returns; flush() writes the rest.
+//             Nothing is durable before BlobStore::sync().
+// Threading:  one thread at a time.
+// Cost:       one buffer of batch_bytes; each page is copied once.
+// Errors:     those of BlobStore::write.
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <vector>
+
+#include "frame/cache.hpp"
+#include "io/aligned_buffer.hpp"
+#include "io/blob_store.hpp"
+
+namespace artfs::engine::checkpoint {
+
+class HomeWriter {
+ public:
+  // 4 MiB: past this, larger transfers gain nothing on the disks seen, and two frames always fit.
+  static constexpr std::size_t batch_bytes = 4 * mib;
+
+  explicit HomeWriter(io::BlobStore& blobs);
+
+  // `images`: the pages of the mask in ascending order; need no alignment.
+  [[nodiscard]] Result<void> add(io::SlotId slot, const frame::PageMask& pages,
+                                 std::span<const std::byte> images);
+  [[nodiscard]] Result<void> flush();
+
+ private:
+  io::BlobStore& blobs_;
+  io::AlignedBuffer buffer_;
+  std::size_t used_bytes_ = 0;
+  std::vector<io::PageWrite> writes_;
+};
+
+}  // namespace artfs::engine::checkpoint

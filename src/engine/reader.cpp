@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/store_impl.hpp"
+
+namespace artfs::engine {
+
+namespace {
+
+// How often an operation that found every frame pinned or dirty starts over after a checkpoint.
+constexpr unsigned relief_max = 8;
+
+}  // namespace
+
+template <typename Read>
+auto StoreImpl::with_frames(TreeState& tree, const Read& read) -> decltype(read()) {
+  {
+    const sync::SharedGuard shared(tree.latch);
+    auto result = read();
+    if (result || result.error().code != Errc::frame_not_resident) return result;
+  }
+  Misses misses(*cache_);
+  unsigned reliefs = 0;
+  for (;;) {
+    Error missing{};
+    {
+      const sync::SharedGuard shared(tree.latch);
+      auto result = read();
+      if (result || result.error().code != Errc::frame_not_resident) return result;
+      missing = result.error();
+    }
+    const Result<void> loaded = misses.load(FrameId{missing.detail});
+    if (loaded) continue;
+    if (loaded.error().code != Errc::cache_exhausted || ++reliefs > relief_max) {
+      return fail(loaded.error());
+    }
+    misses.drop();
+    ARTFS_TRY(relieve());
+  }
+}
+
+Result<void> StoreImpl::relieve() {
+  if (planner_ == nullptr) return fail(Errc::cache_exhausted);
+  return planner_->wait_for_attempt();
+}
+
+Result<Version> StoreImpl::get_into(TreeId id, std::string_view key, std::string& value) {
+  TreeState* tree = trees_.find(id);
+  if (tree == nullptr) return fail(Errc::tree_not_found, id.raw);
+  if (key.size() > key_bytes_max) return fail(Errc::key_too_long, key.size());
+  return with_frames(*tree, [&]() -> Result<Version> {
+    const Result<art::Found> found = art::find(applier_->view(*tree), key);
+    if (!found) return fail(found.error());
+    value.assign(found->value);
+    return found->version;
+  });
+}
+
+Result<bool> StoreImpl::contains(TreeId id, std::string_view key) {
+  TreeState* tree = trees_.find(id);
+  if (tree == nullptr) return fail(Errc::tree_not_found, id.raw);
+  if (key.size() > key_bytes_max) return fail(Errc::key_too_long, key.size());
+  return with_frames(*tree, [&]() -> Result<bool> {
+    const Result<art::Found> found = art::find(applier_->view(*tree), key);
+    if (found) return true;
+    if (found.error().code == Errc::key_not_found) return false;
+    return fail(found.error());
+  });
+}
+
+Result<bool> StoreImpl::prefix_empty(TreeId id, std::string_view prefix) {
+  TreeState* tree = trees_.find(id);
+  if (tree == nullptr) return fail(Errc::tree_not_found, id.raw);
+  if (prefix.size() > key_bytes_max) return fail(Errc::key_too_long, prefix.size());
+  return with_frames(*tree, [&] { return art::prefix_empty(applier_->view(*tree), prefix); });
+}
+
+Result<std::string> StoreImpl::longest_prefix(TreeId id, std::string_view key) {
+  TreeState* tree = trees_.find(id);
+  if (tree == nullptr) return fail(Errc::tree_not_found, id.raw);
+  if (key.size() > key_bytes_max) return fail(Errc::key_too_long, key.size());
+  const std::size_t length = ARTFS_TRY(
+      with_frames(*tree, [&] { return art::longest_prefix(applier_->view(*tree), key); }));
+  return std::string(key.substr(0, length));
+}
+
+Result<void> StoreImpl::scan(TreeId id, const art::ScanRequest& request, std::size_t items_max,
+                             art::ScanBatch& batch) {
+  // About what one reader copies under a latch in some tens of microseconds.
+  constexpr std::size_t batch_bytes_max = 128 * kib;
+  TreeState* tree = trees_.find(id);
+  if (tree == nullptr) return fail(Errc::tree_not_found, id.raw);
+  return with_frames(*tree, [&]() -> Result<void> {
+    batch.bytes.clear();
+    batch.items.clear();
+    batch.at_end = false;
+    Result<void> scanned =
+        art::scan(applier_->view(*tree), request, items_max, batch_bytes_max, batch);
+    if (!scanned && scanned.error().code == Errc::frame_not_resident && !batch.items.empty()) {
+      return {};
+    }
+    return scanned;
+  });
+}
+
+}  // namespace artfs::engine
