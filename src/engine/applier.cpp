@@ -45,7 +45,7 @@ void Applier::apply(std::string_view operations, Lsn version, frame::FrameReserv
     if (op->kind == wal::OpKind::put) {
       art::insert(view(*tree), op->key, op->value, version, reserve);
     } else if (op->kind == wal::OpKind::erase) {
-      (void)art::erase(view(*tree), op->key);
+      (void)art::erase(view(*tree), op->key, version);
     } else {
       // Only the holder of the exclusive latch changes a counter: no read-modify-write is needed.
       std::atomic<std::int64_t>& counter = tree->counters[op->index];

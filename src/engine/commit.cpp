@@ -55,7 +55,7 @@ struct StoreImpl::Attempt {
 
 Result<void> StoreImpl::check_writable() const {
   if (options_.read_only) return fail(Errc::store_read_only);
-  if (stopped()) return fail(Errc::store_stopped);
+  if (stopped() || closed_.load(std::memory_order_relaxed)) return fail(Errc::store_stopped);
   return {};
 }
 
@@ -95,8 +95,9 @@ Result<Version> StoreImpl::execute(Change& change) {
   ARTFS_TRY(check_writable());
   ARTFS_TRY(admit());
   Attempt attempt(*cache_);
-  if (log_ != nullptr) {
-    attempt.log_space = ARTFS_TRY(reserve_log(change.operations_bytes_max()));
+  const std::size_t payload_bytes = change.operations_bytes_max();
+  if (log_ != nullptr && payload_bytes > 0) {
+    attempt.log_space = ARTFS_TRY(reserve_log(payload_bytes));
   }
   unsigned reliefs = 0;
   for (;;) {
@@ -162,7 +163,7 @@ Result<void> StoreImpl::log_and_apply(std::string_view operations, Attempt& atte
 }
 
 // The version whose durability implies that of everything committed before the call.
-Result<Version> StoreImpl::latest_version() const noexcept {
+Version StoreImpl::latest_version() const noexcept {
   if (log_ == nullptr) return Version{memory_lsn_.load(std::memory_order_relaxed)};
   return Version{log_->end().raw - 1};
 }

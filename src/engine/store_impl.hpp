@@ -51,6 +51,11 @@ class StoreImpl {
 
   [[nodiscard]] const StoreOptions& options() const noexcept { return options_; }
 
+  // For the tools that look inside: fsck, dump.
+  [[nodiscard]] frame::Cache& cache() noexcept { return *cache_; }
+
+  [[nodiscard]] TreeTable& trees() noexcept { return trees_; }
+
   // `hook` runs, without locks, before each device sync of the log (commit interval, sync_to,
   // checkpoint), on the thread that syncs: it makes durable what log records refer to. When it fails
   // the log stops. An empty function removes it; on return no call of the old hook is running. In
@@ -113,14 +118,13 @@ class StoreImpl {
 
   StoreImpl(std::unique_ptr<io::Directory> directory, const OpenArgs& args);
 
-  [[nodiscard]] bool in_memory() const noexcept { return log_ == nullptr && !options_.read_only; }
   [[nodiscard]] Result<void> check_writable() const;
   // Waits, without locks, until dirty frames and the log leave room for a change.
   [[nodiscard]] Result<void> admit();
   [[nodiscard]] Result<wal::Log::Reserve> reserve_log(std::size_t payload_bytes);
   [[nodiscard]] Result<Step> try_once(Change& change, Attempt& attempt);
   [[nodiscard]] Result<void> log_and_apply(std::string_view operations, Attempt& attempt);
-  [[nodiscard]] Result<Version> latest_version() const noexcept;
+  [[nodiscard]] Version latest_version() const noexcept;
   [[nodiscard]] Result<void> finish_change(const wal::Appended& done);
   [[nodiscard]] Result<void> relieve();
   [[nodiscard]] Result<void> run_checkpoint();
@@ -143,14 +147,14 @@ class StoreImpl {
   std::unique_ptr<checkpoint::LogWriter> checkpoint_log_;
   std::unique_ptr<checkpoint::Writer> checkpoint_writer_;
   Hook before_log_sync_;
-  std::unique_ptr<wal::Log> log_;  // none in memory mode and when read-only
-  std::unique_ptr<checkpoint::Planner> planner_;
+  std::unique_ptr<wal::Log> log_;  // none in memory mode
+  std::unique_ptr<checkpoint::Planner> planner_;  // none in memory mode and when read-only
   std::atomic<std::uint64_t> memory_lsn_{1};  // versions in memory mode
   std::uint64_t replayed_records_ = 0;
   std::atomic<bool> stopped_{false};
   mutable base::Mutex stop_mutex_{base::Rank::leaf};
   Error stop_reason_ ARTFS_GUARDED_BY(stop_mutex_){Errc::io_failed, 0};
-  bool closed_ = false;
+  std::atomic<bool> closed_{false};
 };
 
 }  // namespace artfs::engine

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/replay.hpp"
+
+#include "base/bytes.hpp"
+#include "base/clock.hpp"
+#include "base/log.hpp"
+
+namespace artfs::engine {
+
+Result<void> Replayer::apply(Lsn lsn, Lsn end, std::span<const std::byte> payload) {
+  const std::string_view operations = base::as_chars(payload);
+  ARTFS_TRY(plan(operations));
+  frame::FrameReserve reserve = ARTFS_TRY(cache_.reserve(plan_.frames_needed()));
+  applier_.apply(operations, lsn, reserve);
+  plan_.clear();
+  misses_.drop();
+  applied_end_ = end;
+  ++records_;
+  bytes_ += payload.size();
+  report_progress();
+  // The other half stays for the frames that the next records load and make.
+  if (cache_.unevictable_bytes() * 2 >= cache_.budget_bytes()) return relieve();
+  return {};
+}
+
+Result<void> Replayer::plan(std::string_view operations) {
+  for (;;) {
+    const Result<void> planned = applier_.plan(operations, plan_);
+    if (planned) return {};
+    plan_.clear();
+    if (planned.error().code != Errc::frame_not_resident) return planned;
+    const Result<void> loaded = misses_.load(FrameId{planned.error().detail});
+    if (loaded) continue;
+    if (loaded.error().code != Errc::cache_exhausted || applied_end_.raw == 0) return loaded;
+    misses_.drop();
+    ARTFS_TRY(relieve());
+  }
+}
+
+Result<void> Replayer::relieve() {
+  if (applied_end_.raw == 0) return {};
+  ARTFS_TRY(checkpoint_(applied_end_));
+  applied_end_ = Lsn{};
+  return {};
+}
+
+void Replayer::report_progress() {
+  constexpr std::uint64_t report_interval_ns = 1'000'000'000;
+  constexpr std::uint64_t clock_every_records = 1024;  // not one clock read per record
+  if (records_ % clock_every_records != 1) return;
+  const std::uint64_t now = base::now_ns();
+  if (reported_ns_ == 0) reported_ns_ = now;
+  if (now - reported_ns_ < report_interval_ns) return;
+  reported_ns_ = now;
+  base::log_info("{}: replaying the log: {} records, {} MiB so far", path_, records_,
+                 bytes_ / mib);
+}
+
+}  // namespace artfs::engine

@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/verify.hpp"
+
+#include <fmt/format.h>
+
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "art/tree.hpp"
+#include "engine/store_impl.hpp"
+#include "sync/latch.hpp"
+
+namespace artfs::engine {
+
+namespace {
+
+class FrameWalk {
+ public:
+  FrameWalk(frame::Cache& cache, VerifyReport& report) : cache_(cache), report_(report) {}
+
+  void walk(const TreeState& tree) {
+    follow(tree.root, fmt::format("the root of tree '{}'", tree.name));
+    while (!waiting_.empty()) {
+      const FrameId id = waiting_.back();
+      waiting_.pop_back();
+      check(id);
+    }
+  }
+
+  void compare_with(const std::vector<frame::FrameLocation>& live) {
+    std::unordered_map<io::SlotId, FrameId> slots;
+    for (const frame::FrameLocation& frame : live) {
+      const auto [other, fresh] = slots.emplace(frame.slot, frame.id);
+      if (!fresh) {
+        problem("frames {} and {} share slot {}", other->second.raw, frame.id.raw, frame.slot.raw);
+      }
+      const auto seen = seen_.find(frame.id);
+      if (seen != seen_.end()) {
+        seen->second = true;
+      } else if (damaged_ > 0) {
+        problem("frame {} in slot {} is out of reach, perhaps behind a damaged one", frame.id.raw,
+                frame.slot.raw);
+      } else {
+        problem("frame {} in slot {} belongs to no tree", frame.id.raw, frame.slot.raw);
+      }
+    }
+    for (const auto& [id, is_live] : seen_) {
+      if (!is_live) problem("frame {} is used by a tree but has no slot", id.raw);
+    }
+  }
+
+ private:
+  template <typename... Args>
+  void problem(fmt::format_string<Args...> format, Args&&... args) {
+    report_.problems.push_back(fmt::format(format, std::forward<Args>(args)...));
+  }
+
+  void follow(FrameId id, const std::string& from) {
+    if (!seen_.emplace(id, false).second) {
+      problem("frame {} is reached twice, also from {}", id.raw, from);
+      return;
+    }
+    waiting_.push_back(id);
+  }
+
+  void check(FrameId id) {
+    const Result<frame::Pin> pin = cache_.load(id);
+    if (!pin) {
+      ++damaged_;
+      problem("frame {}: {}", id.raw, to_text(pin.error()));
+      return;
+    }
+    art::FrameCheck check;
+    art::check_frame(id, pin->bytes(), check);
+    for (std::string& line : check.problems) {
+      report_.problems.push_back(fmt::format("frame {}: {}", id.raw, line));
+    }
+    if (!check.problems.empty()) ++damaged_;
+    ++report_.frames;
+    report_.keys += check.keys;
+    report_.bytes_live += check.bytes_live;
+    for (const FrameId child : check.children) follow(child, fmt::format("frame {}", id.raw));
+  }
+
+  frame::Cache& cache_;
+  VerifyReport& report_;
+  std::vector<FrameId> waiting_;
+  std::unordered_map<FrameId, bool> seen_;  // -> is live
+  std::uint64_t damaged_ = 0;
+};
+
+bool is_damage(Errc code) noexcept {
+  return code == Errc::superblock_corrupt || code == Errc::manifest_corrupt ||
+         code == Errc::frame_corrupt || code == Errc::log_corrupt ||
+         code == Errc::checkpoint_corrupt || code == Errc::io_failed;
+}
+
+Result<std::unique_ptr<StoreImpl>> open_to_check(const std::string& path, StoreOptions options,
+                                                 bool skip_replay) {
+  options.read_only = true;
+  auto directory = ARTFS_TRY(io::open_posix_directory(path));
+  return StoreImpl::open(std::move(directory),
+                         {.path = path, .options = options, .skip_replay = skip_replay});
+}
+
+}  // namespace
+
+void verify_frames(frame::Cache& cache, TreeTable& trees, VerifyReport& report) {
+  const std::vector<TreeState*> all = trees.all();
+  std::vector<sync::SharedGuard> latches;
+  latches.reserve(all.size());
+  for (TreeState* tree : all) latches.emplace_back(tree->latch, base::SameRank{tree->id.raw});
+  FrameWalk walk(cache, report);
+  for (const TreeState* tree : all) walk.walk(*tree);
+  walk.compare_with(cache.live_frames());
+}
+
+Result<VerifyReport> check_store(const std::string& path, const StoreOptions& options) {
+  VerifyReport report;
+  for (const bool skip_replay : {false, true}) {
+    auto store = open_to_check(path, options, skip_replay);
+    if (store) {
+      verify_frames((*store)->cache(), (*store)->trees(), report);
+      return report;
+    }
+    if (!is_damage(store.error().code)) return fail(store.error());
+    report.problems.push_back(to_text(store.error()));
+    const bool without_log = store.error().code == Errc::log_corrupt ||
+                             store.error().code == Errc::frame_corrupt;
+    if (!without_log) return report;
+    report.problems.push_back("the log cannot be replayed: checking the state before it");
+  }
+  return report;
+}
+
+}  // namespace artfs::engine

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+// verify: every live frame reachable exactly as the crossings say, every frame sound, slots unique.
+//
+// Contract:   verify_frames() adds one line per problem and goes on past it; it changes nothing.
+//             check_store() is the offline check of fsck: it opens the store read-only and reports
+//             damage by name instead of failing; what it cannot replay it checks as of the last
+//             checkpoint.
+// Threading:  verify_frames holds the latches of all trees shared: readers go on, writers wait.
+// Cost:       O(frames) loads; memory of a set of frame ids.
+// Errors:     check_store: store_missing, store_foreign, store_newer, store_locked,
+//             permission_denied: there is nothing to check.
+#pragma once
+
+#include <string>
+
+#include "artfs/store.hpp"
+#include "engine/tree_table.hpp"
+#include "frame/cache.hpp"
+
+namespace artfs::engine {
+
+void verify_frames(frame::Cache& cache, TreeTable& trees, VerifyReport& report);
+
+[[nodiscard]] Result<VerifyReport> check_store(const std::string& path,
+                                               const StoreOptions& options);
+
+}  // namespace artfs::engine
