@@ -22,7 +22,12 @@ class Misses {
   explicit Misses(frame::Cache& cache) noexcept : cache_(cache) {}
 
   [[nodiscard]] Result<void> load(FrameId id);
-  void drop() noexcept { pins_.clear(); }
+  // Gives the pins back and starts counting anew.
+  void drop() noexcept {
+    pins_.clear();
+    last_ = FrameId{};
+    same_count_ = 0;
+  }
 
  private:
   // A frame may vanish between the attempt and the load (merged by another thread); then the

@@ -80,6 +80,8 @@ class StoreImpl {
       const StoreOptions& options);
   [[nodiscard]] Result<void> close();
 
+  // A store that is not open yet: for open() alone.
+  StoreImpl(std::unique_ptr<io::Directory> directory, const OpenArgs& args);
   StoreImpl(const StoreImpl&) = delete;
   StoreImpl& operator=(const StoreImpl&) = delete;
   ~StoreImpl();
@@ -115,8 +117,6 @@ class StoreImpl {
 
   struct Attempt;
   enum class Step : std::uint8_t { done, load, reserve };
-
-  StoreImpl(std::unique_ptr<io::Directory> directory, const OpenArgs& args);
 
   [[nodiscard]] Result<void> check_writable() const;
   // Waits, without locks, until dirty frames and the log leave room for a change.
