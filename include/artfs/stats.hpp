@@ -26,12 +26,12 @@ struct CacheStats {
 struct LogStats {
   std::uint64_t end_lsn = 0;
   std::uint64_t durable_lsn = 0;
-  std::uint64_t cut_lsn = 0;   // replay would start here
+  std::uint64_t cut_lsn = 0;  // replay would start here
   std::uint64_t appends = 0;
   std::uint64_t appended_bytes = 0;
-  std::uint64_t syncs = 0;     // device syncs issued
+  std::uint64_t syncs = 0;       // device syncs issued
   std::uint64_t sync_waits = 0;  // callers that waited for one
-  std::uint64_t segments = 0;  // files
+  std::uint64_t segments = 0;    // files
 };
 
 struct CheckpointStats {
@@ -49,7 +49,7 @@ struct StoreStats {
   std::string path;
   bool direct_io = false;
   bool read_only = false;
-  bool stopped = false;          // fail-stop, DESIGN 10
+  bool stopped = false;                   // fail-stop, DESIGN 10
   Error stop_reason{Errc::io_failed, 0};  // meaningful when stopped
   std::uint64_t trees = 0;
   std::uint64_t frames_allocated = 0;  // live frames as of the last checkpoint or open
@@ -63,9 +63,9 @@ struct StoreStats {
 struct VolumeStats {
   StoreStats store;
   std::uint64_t inodes = 0;
-  std::uint64_t content_bytes_used = 0;   // allocated to file contents
-  std::uint64_t content_bytes_free = 0;   // allocatable now
-  std::uint64_t write_buffer_bytes = 0;   // accepted, not yet on disk
+  std::uint64_t content_bytes_used = 0;  // allocated to file contents
+  std::uint64_t content_bytes_free = 0;  // allocatable now
+  std::uint64_t write_buffer_bytes = 0;  // accepted, not yet on disk
   std::uint64_t open_files = 0;
   std::uint64_t orphans = 0;
 };

@@ -45,11 +45,13 @@ struct Record {
 enum class RenameMode : std::uint8_t { no_replace, replace, exchange };
 
 struct ScanOptions {
-  std::string_view prefix;       // only keys that start with it
-  std::string_view start_after;  // only entries (keys or roll-ups) greater than it; empty: from the start
-  std::optional<char> delimiter; // roll up: one entry per distinct "prefix .. first delimiter after it"
-  std::size_t limit = 0;         // entries at most; 0: no limit
-  bool keys_only = false;        // leave ScanEntry::value empty
+  std::string_view prefix;  // only keys that start with it
+  std::string_view
+      start_after;  // only entries (keys or roll-ups) greater than it; empty: from the start
+  std::optional<char>
+      delimiter;           // roll up: one entry per distinct "prefix .. first delimiter after it"
+  std::size_t limit = 0;   // entries at most; 0: no limit
+  bool keys_only = false;  // leave ScanEntry::value empty
 };
 
 struct ScanEntry {
@@ -81,6 +83,7 @@ inline constexpr std::size_t tree_counters_max = 16;
 class Tree {
  public:
   Tree() = default;
+
   Tree(engine::StoreImpl& store, TreeId id) noexcept : store_(&store), id_(id) {}
 
   [[nodiscard]] TreeId id() const noexcept { return id_; }
@@ -102,7 +105,8 @@ class Tree {
   [[nodiscard]] Result<Version> erase(std::string_view key) const;
   // key_not_found (from; also to, for exchange), key_exists (no_replace). from == to is a no-op that
   // still requires the key. Both records get the new version.
-  [[nodiscard]] Result<Version> rename(std::string_view from, std::string_view to, RenameMode mode) const;
+  [[nodiscard]] Result<Version> rename(std::string_view from, std::string_view to,
+                                       RenameMode mode) const;
 
   [[nodiscard]] Scan scan(const ScanOptions& options) const;
   // True when no key starts with the prefix. One descent.
@@ -131,12 +135,13 @@ class Txn {
   Txn& add(Tree tree, std::size_t counter_index, std::int64_t delta);
 
   void clear() noexcept;
+
   [[nodiscard]] bool empty() const noexcept { return operations_.empty() && guards_.empty(); }
 
  private:
   friend class engine::StoreImpl;
-  std::string operations_;  // encoded as the log's payload (wal/record.hpp)
-  std::string guards_;      // encoded the same way, never logged
+  std::string operations_;        // encoded as the log's payload (wal/record.hpp)
+  std::string guards_;            // encoded the same way, never logged
   std::optional<Error> invalid_;  // first size violation; commit returns it
 };
 
@@ -165,7 +170,7 @@ class Store {
   // Writes everything, checkpoints, releases the lock. Idempotent.
   [[nodiscard]] Result<void> close();
 
-  [[nodiscard]] Result<Tree> create_tree(std::string_view name);      // tree_exists, tree_name_invalid
+  [[nodiscard]] Result<Tree> create_tree(std::string_view name);  // tree_exists, tree_name_invalid
   [[nodiscard]] Result<Tree> open_tree(std::string_view name) const;  // tree_not_found
   [[nodiscard]] std::vector<std::string> tree_names() const;
 

@@ -37,6 +37,7 @@ class Applier {
     [[nodiscard]] std::size_t frames_needed() const noexcept {
       return writes.frames_needed() + trees_created;
     }
+
     void clear() noexcept {
       writes.clear();
       trees_created = 0;

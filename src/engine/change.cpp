@@ -62,9 +62,8 @@ Result<std::string_view> ListChange::resolve(const Applier& applier) {
   wal::OpReader reader(guards_);
   while (!reader.done()) {
     const wal::Op guard = ARTFS_TRY(reader.next());
-    const auto place = std::find_if(trees_.begin(), trees_.end(), [&](const TreeState* tree) {
-      return tree->id == guard.tree;
-    });
+    const auto place = std::find_if(trees_.begin(), trees_.end(),
+                                    [&](const TreeState* tree) { return tree->id == guard.tree; });
     ARTFS_TRY(check_guard(applier.view(**place), guard));
   }
   return operations_;
@@ -98,10 +97,9 @@ Result<std::string_view> RenameChange::resolve(const Applier& applier) {
   if (mode_ == RenameMode::exchange) {
     const art::Found to = ARTFS_TRY(art::find(view, keys_.to));
     wal::append_op(operations_, put_to);
-    wal::append_op(operations_, {.kind = wal::OpKind::put,
-                                 .tree = tree_->id,
-                                 .key = keys_.from,
-                                 .value = to.value});
+    wal::append_op(
+        operations_,
+        {.kind = wal::OpKind::put, .tree = tree_->id, .key = keys_.from, .value = to.value});
     return operations_;
   }
   if (mode_ == RenameMode::no_replace) {
@@ -109,8 +107,7 @@ Result<std::string_view> RenameChange::resolve(const Applier& applier) {
     if (present.raw != 0) return fail(Errc::key_exists);
   }
   wal::append_op(operations_, put_to);
-  wal::append_op(operations_,
-                 {.kind = wal::OpKind::erase, .tree = tree_->id, .key = keys_.from});
+  wal::append_op(operations_, {.kind = wal::OpKind::erase, .tree = tree_->id, .key = keys_.from});
   return operations_;
 }
 

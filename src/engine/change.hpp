@@ -15,6 +15,7 @@
 #include <string_view>
 
 #include "artfs/store.hpp"
+
 #include "engine/applier.hpp"
 #include "engine/tree_table.hpp"
 
@@ -42,9 +43,11 @@ class ListChange final : public Change {
                                   std::string_view operations);
 
   [[nodiscard]] std::span<TreeState* const> trees() const noexcept override { return trees_; }
+
   [[nodiscard]] std::size_t operations_bytes_max() const noexcept override {
     return operations_.size();
   }
+
   [[nodiscard]] Result<std::string_view> resolve(const Applier& applier) override;
 
  private:
@@ -62,19 +65,22 @@ class KeyChange final : public Change {
  public:
   struct Target {
     TreeState* tree = nullptr;
-    std::string_view key;
+    std::string_view key{};
     Guard guard = Guard::none;
-    Version version;  // for Guard::version
+    Version version{};  // for Guard::version
   };
+
   KeyChange(const Target& target, std::string_view operations) noexcept
       : target_(target), operations_(operations) {}
 
   [[nodiscard]] std::span<TreeState* const> trees() const noexcept override {
     return {&target_.tree, 1};
   }
+
   [[nodiscard]] std::size_t operations_bytes_max() const noexcept override {
     return operations_.size();
   }
+
   [[nodiscard]] Result<std::string_view> resolve(const Applier& applier) override;
 
  private:
@@ -89,10 +95,12 @@ class RenameChange final : public Change {
     std::string_view from;
     std::string_view to;
   };
+
   RenameChange(TreeState& tree, Keys keys, RenameMode mode) noexcept
       : tree_(&tree), keys_(keys), mode_(mode) {}
 
   [[nodiscard]] std::span<TreeState* const> trees() const noexcept override { return {&tree_, 1}; }
+
   [[nodiscard]] std::size_t operations_bytes_max() const noexcept override;
   [[nodiscard]] Result<std::string_view> resolve(const Applier& applier) override;
 

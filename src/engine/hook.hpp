@@ -11,6 +11,7 @@
 #include <memory>
 
 #include "artfs/result.hpp"
+
 #include "base/mutex.hpp"
 
 namespace artfs::engine {

@@ -13,6 +13,7 @@
 
 #include "artfs/result.hpp"
 #include "artfs/types.hpp"
+
 #include "frame/cache.hpp"
 
 namespace artfs::engine {
@@ -22,6 +23,7 @@ class Misses {
   explicit Misses(frame::Cache& cache) noexcept : cache_(cache) {}
 
   [[nodiscard]] Result<void> load(FrameId id);
+
   // Gives the pins back and starts counting anew.
   void drop() noexcept {
     pins_.clear();

@@ -39,9 +39,13 @@ Result<void> OverlayStore::write(std::span<const io::PageWrite> writes) {
   return {};
 }
 
-Result<void> OverlayStore::sync() { return {}; }
+Result<void> OverlayStore::sync() {
+  return {};
+}
 
-Result<void> OverlayStore::reserve(std::size_t /*count*/) { return {}; }
+Result<void> OverlayStore::reserve(std::size_t /*count*/) {
+  return {};
+}
 
 void OverlayStore::unreserve(std::size_t /*count*/) noexcept {}
 

@@ -106,8 +106,7 @@ class Opener {
   // The lock comes second: a directory that is no store is left as it is.
   [[nodiscard]] Result<void> identify() {
     store_->superblock_ = ARTFS_TRY(read_superblock(directory(), read_only()));
-    store_->lock_ =
-        ARTFS_TRY(directory().lock(lock_name, read_only(), args_.options.lock_wait));
+    store_->lock_ = ARTFS_TRY(directory().lock(lock_name, read_only(), args_.options.lock_wait));
     if (store_->superblock_.one_copy_damaged) {
       base::log_warning("{}: one of the two superblock copies is damaged", args_.path);
       if (!read_only()) ARTFS_TRY(repair_superblock(directory(), store_->superblock_));
@@ -118,9 +117,8 @@ class Opener {
   }
 
   [[nodiscard]] Result<void> open_frames() {
-    std::unique_ptr<io::BlobStore> file =
-        ARTFS_TRY(io::FileStore::open(directory(), frames_name,
-                                      {.direct = args_.options.direct_io, .read_only = read_only()}));
+    std::unique_ptr<io::BlobStore> file = ARTFS_TRY(io::FileStore::open(
+        directory(), frames_name, {.direct = args_.options.direct_io, .read_only = read_only()}));
     if (read_only()) file = std::make_unique<OverlayStore>(std::move(file));
     store_->blobs_ = std::move(file);
     return {};
@@ -129,8 +127,8 @@ class Opener {
   // A checkpoint whose commit record is on disk happened; its home writes may not have.
   [[nodiscard]] Result<void> redo() {
     state_ = store_->manifest_->state();
-    const auto log = ARTFS_TRY(checkpoint::LogReader::find(
-        directory(), store_->superblock_.uuid, state_.generation + 1));
+    const auto log = ARTFS_TRY(
+        checkpoint::LogReader::find(directory(), store_->superblock_.uuid, state_.generation + 1));
     if (log == nullptr) {
       restore_slots();
       return {};
@@ -183,13 +181,13 @@ class Opener {
   [[nodiscard]] Result<void> prepare_checkpoints() {
     store_->checkpoint_log_ = ARTFS_TRY(checkpoint::LogWriter::open(
         directory(), store_->superblock_.uuid, args_.options.direct_io));
-    store_->checkpoint_writer_ =
-        std::make_unique<checkpoint::Writer>(checkpoint::Writer::Parts{.cache = *store_->cache_,
-                                                                       .blobs = *store_->blobs_,
-                                                                       .log = *store_->checkpoint_log_,
-                                                                       .manifest = *store_->manifest_,
-                                                                       .trees = store_->trees_,
-                                                                       .gate = store_->gate_});
+    store_->checkpoint_writer_ = std::make_unique<checkpoint::Writer>(
+        checkpoint::Writer::Parts{.cache = *store_->cache_,
+                                  .blobs = *store_->blobs_,
+                                  .log = *store_->checkpoint_log_,
+                                  .manifest = *store_->manifest_,
+                                  .trees = store_->trees_,
+                                  .gate = store_->gate_});
     store_->checkpoint_writer_->publish_state();
     return {};
   }
@@ -213,11 +211,11 @@ class Opener {
     options.before_sync = [store] { return store->before_log_sync_.run(); };
     // Until the layer above sets its own: what replayed records refer to.
     store->set_before_log_sync([store] { return sync_contents(*store->directory_); });
-    store->log_ = ARTFS_TRY(wal::Log::open(
-        directory(), store->superblock_.uuid, state_.cut, options,
-        [&replayer](Lsn lsn, Lsn end, std::span<const std::byte> payload) {
-          return replayer.apply(lsn, end, payload);
-        }));
+    store->log_ =
+        ARTFS_TRY(wal::Log::open(directory(), store->superblock_.uuid, state_.cut, options,
+                                 [&replayer](Lsn lsn, Lsn end, std::span<const std::byte> payload) {
+                                   return replayer.apply(lsn, end, payload);
+                                 }));
     store->replayed_records_ = replayer.records();
     if (replayer.records() > 0) {
       base::log_info("{}: replayed {} log records", args_.path, replayer.records());
@@ -230,10 +228,10 @@ class Opener {
   void start_checkpoints() {
     StoreImpl* store = store_.get();
     store->checkpoint_writer_->attach(*store->log_);
-    store->planner_ = std::make_unique<checkpoint::Planner>(checkpoint::Planner::Work{
-        .run = [store] { return store->run_checkpoint(); },
-        .due = [store] { return store->checkpoint_writer_->due(); },
-        .interval = args_.options.checkpoint_interval});
+    store->planner_ = std::make_unique<checkpoint::Planner>(
+        checkpoint::Planner::Work{.run = [store] { return store->run_checkpoint(); },
+                                  .due = [store] { return store->checkpoint_writer_->due(); },
+                                  .interval = args_.options.checkpoint_interval});
   }
 
   std::unique_ptr<StoreImpl> store_;

@@ -52,8 +52,7 @@ void Replayer::report_progress() {
   if (reported_ns_ == 0) reported_ns_ = now;
   if (now - reported_ns_ < report_interval_ns) return;
   reported_ns_ = now;
-  base::log_info("{}: replaying the log: {} records, {} MiB so far", path_, records_,
-                 bytes_ / mib);
+  base::log_info("{}: replaying the log: {} records, {} MiB so far", path_, records_, bytes_ / mib);
 }
 
 }  // namespace artfs::engine

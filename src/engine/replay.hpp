@@ -28,6 +28,7 @@ class Replayer {
       : applier_(applier), cache_(cache), misses_(cache), checkpoint_(std::move(checkpoint)) {}
 
   [[nodiscard]] Result<void> apply(Lsn lsn, Lsn end, std::span<const std::byte> payload);
+
   void report_to(std::string path) { path_ = std::move(path); }
 
   [[nodiscard]] std::uint64_t records() const noexcept { return records_; }

@@ -88,9 +88,13 @@ Scan::Scan(Scan&&) noexcept = default;
 Scan& Scan::operator=(Scan&&) noexcept = default;
 Scan::~Scan() = default;
 
-Result<bool> Scan::next() { return impl_->next(); }
+Result<bool> Scan::next() {
+  return impl_->next();
+}
 
-const ScanEntry& Scan::entry() const noexcept { return impl_->entry(); }
+const ScanEntry& Scan::entry() const noexcept {
+  return impl_->entry();
+}
 
 Scan Tree::scan(const ScanOptions& options) const {
   return Scan(std::make_unique<engine::ScanImpl>(store_, id_, options));

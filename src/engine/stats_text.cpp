@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <fmt/format.h>
+
 #include <nlohmann/json.hpp>
 
 #include "artfs/stats.hpp"
@@ -21,10 +22,14 @@ Json json_of(const CacheStats& stats) {
 }
 
 Json json_of(const LogStats& stats) {
-  return Json{{"end_lsn", stats.end_lsn},       {"durable_lsn", stats.durable_lsn},
-              {"cut_lsn", stats.cut_lsn},       {"appends", stats.appends},
-              {"appended_bytes", stats.appended_bytes}, {"syncs", stats.syncs},
-              {"sync_waits", stats.sync_waits}, {"segments", stats.segments}};
+  return Json{{"end_lsn", stats.end_lsn},
+              {"durable_lsn", stats.durable_lsn},
+              {"cut_lsn", stats.cut_lsn},
+              {"appends", stats.appends},
+              {"appended_bytes", stats.appended_bytes},
+              {"syncs", stats.syncs},
+              {"sync_waits", stats.sync_waits},
+              {"segments", stats.segments}};
 }
 
 Json json_of(const CheckpointStats& stats) {
@@ -38,12 +43,9 @@ Json json_of(const CheckpointStats& stats) {
 
 Json json_of(const StoreStats& stats) {
   // A label is any bytes; JSON is UTF-8: what is not is replaced when it is printed.
-  Json json{{"uuid", stats.uuid},
-            {"label", stats.label},
-            {"path", stats.path},
-            {"direct_io", stats.direct_io},
-            {"read_only", stats.read_only},
-            {"stopped", stats.stopped}};
+  Json json{{"uuid", stats.uuid},           {"label", stats.label},
+            {"path", stats.path},           {"direct_io", stats.direct_io},
+            {"read_only", stats.read_only}, {"stopped", stats.stopped}};
   json["stop_reason"] = stats.stopped ? to_text(stats.stop_reason) : std::string();
   json["trees"] = stats.trees;
   json["frames_allocated"] = stats.frames_allocated;
@@ -73,9 +75,9 @@ void append_lines(std::string& out, const Json& json, const std::string& path) {
       append_lines(out, value, whole);
       continue;
     }
-    const std::string text =
-        value.is_string() ? value.get<std::string>()
-                          : value.dump(-1, ' ', false, Json::error_handler_t::replace);
+    const std::string text = value.is_string()
+                                 ? value.get<std::string>()
+                                 : value.dump(-1, ' ', false, Json::error_handler_t::replace);
     out += fmt::format("{:<32} {}\n", whole, text);
   }
 }
@@ -92,12 +94,20 @@ std::string dump(const Json& json) {
 
 }  // namespace
 
-std::string to_text(const StoreStats& stats) { return text_of(json_of(stats)); }
+std::string to_text(const StoreStats& stats) {
+  return text_of(json_of(stats));
+}
 
-std::string to_text(const VolumeStats& stats) { return text_of(json_of(stats)); }
+std::string to_text(const VolumeStats& stats) {
+  return text_of(json_of(stats));
+}
 
-std::string to_json(const StoreStats& stats) { return dump(json_of(stats)); }
+std::string to_json(const StoreStats& stats) {
+  return dump(json_of(stats));
+}
 
-std::string to_json(const VolumeStats& stats) { return dump(json_of(stats)); }
+std::string to_json(const VolumeStats& stats) {
+  return dump(json_of(stats));
+}
 
 }  // namespace artfs

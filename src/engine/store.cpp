@@ -154,7 +154,9 @@ Store::Store(std::unique_ptr<engine::StoreImpl> impl) noexcept : impl_(std::move
 
 Store::~Store() = default;
 
-Result<void> Store::close() { return impl_->close(); }
+Result<void> Store::close() {
+  return impl_->close();
+}
 
 Result<Tree> Store::create_tree(std::string_view name) {
   const TreeId id = ARTFS_TRY(impl_->create_tree(name));
@@ -166,20 +168,36 @@ Result<Tree> Store::open_tree(std::string_view name) const {
   return Tree(*impl_, id);
 }
 
-std::vector<std::string> Store::tree_names() const { return impl_->tree_names(); }
+std::vector<std::string> Store::tree_names() const {
+  return impl_->tree_names();
+}
 
-Result<Version> Store::commit(const Txn& txn) { return impl_->commit(txn); }
+Result<Version> Store::commit(const Txn& txn) {
+  return impl_->commit(txn);
+}
 
-Result<void> Store::sync() { return impl_->sync(); }
+Result<void> Store::sync() {
+  return impl_->sync();
+}
 
-Result<void> Store::sync_to(Version version) { return impl_->sync_to(version); }
+Result<void> Store::sync_to(Version version) {
+  return impl_->sync_to(version);
+}
 
-bool Store::is_durable(Version version) const noexcept { return impl_->is_durable(version); }
+bool Store::is_durable(Version version) const noexcept {
+  return impl_->is_durable(version);
+}
 
-Result<void> Store::checkpoint() { return impl_->checkpoint(); }
+Result<void> Store::checkpoint() {
+  return impl_->checkpoint();
+}
 
-StoreStats Store::stats() const { return impl_->stats(); }
+StoreStats Store::stats() const {
+  return impl_->stats();
+}
 
-Result<VerifyReport> Store::verify() { return impl_->verify(); }
+Result<VerifyReport> Store::verify() {
+  return impl_->verify();
+}
 
 }  // namespace artfs

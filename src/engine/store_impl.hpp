@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "artfs/store.hpp"
+
 #include "base/mutex.hpp"
 #include "engine/applier.hpp"
 #include "engine/change.hpp"
@@ -69,10 +70,11 @@ class StoreImpl {
 
   // Opening. `directory` is owned by the store from then on, and locked.
   struct OpenArgs {
-    std::string path;         // for people
+    std::string path;  // for people
     StoreOptions options;
     bool skip_replay = false;  // with read_only: the state of the last checkpoint, for fsck
   };
+
   [[nodiscard]] static Result<void> create(io::Directory& directory, const CreateOptions& options);
   [[nodiscard]] static Result<std::unique_ptr<StoreImpl>> open(
       std::unique_ptr<io::Directory> directory, const OpenArgs& args);
@@ -94,6 +96,7 @@ class StoreImpl {
   // As art::scan, loading what it needs; stops early rather than load when it has some entries.
   [[nodiscard]] Result<void> scan(TreeId id, const art::ScanRequest& request, std::size_t items_max,
                                   art::ScanBatch& batch);
+
   [[nodiscard]] TreeState* find_tree(TreeId id) const noexcept { return trees_.find(id); }
 
   // Logs, applies and, in strict mode, syncs the change (commit.cpp).
@@ -147,9 +150,9 @@ class StoreImpl {
   std::unique_ptr<checkpoint::LogWriter> checkpoint_log_;
   std::unique_ptr<checkpoint::Writer> checkpoint_writer_;
   Hook before_log_sync_;
-  std::unique_ptr<wal::Log> log_;  // none in memory mode
+  std::unique_ptr<wal::Log> log_;                 // none in memory mode
   std::unique_ptr<checkpoint::Planner> planner_;  // none in memory mode and when read-only
-  std::atomic<std::uint64_t> memory_lsn_{1};  // versions in memory mode
+  std::atomic<std::uint64_t> memory_lsn_{1};      // versions in memory mode
   std::uint64_t replayed_records_ = 0;
   std::atomic<bool> stopped_{false};
   mutable base::Mutex stop_mutex_{base::Rank::leaf};

@@ -25,7 +25,7 @@ std::string& scratch() {
 
 struct Condition {
   Guard guard = Guard::none;
-  Version version;
+  Version version{};
 };
 
 Result<Version> put_guarded(engine::StoreImpl* store, TreeId id, KeyValue record,
@@ -37,15 +37,11 @@ Result<Version> put_guarded(engine::StoreImpl* store, TreeId id, KeyValue record
   engine::TreeState* tree = store == nullptr ? nullptr : store->find_tree(id);
   if (tree == nullptr) return fail(Errc::tree_not_found, id.raw);
   std::string& operations = scratch();
-  wal::append_op(operations, {.kind = wal::OpKind::put,
-                              .tree = id,
-                              .key = record.key,
-                              .value = record.value});
-  KeyChange change({.tree = tree,
-                    .key = record.key,
-                    .guard = condition.guard,
-                    .version = condition.version},
-                   operations);
+  wal::append_op(operations,
+                 {.kind = wal::OpKind::put, .tree = id, .key = record.key, .value = record.value});
+  KeyChange change(
+      {.tree = tree, .key = record.key, .guard = condition.guard, .version = condition.version},
+      operations);
   return store->execute(change);
 }
 

@@ -19,6 +19,7 @@
 
 #include "artfs/store.hpp"
 #include "artfs/types.hpp"
+
 #include "sync/latch.hpp"
 
 namespace artfs::engine {
@@ -49,8 +50,11 @@ class TreeTable {
   [[nodiscard]] TreeState* find(std::string_view name) const noexcept;
   // In order of id.
   [[nodiscard]] std::vector<TreeState*> all() const;
+
   [[nodiscard]] std::size_t size() const noexcept { return size_.load(std::memory_order_acquire); }
+
   [[nodiscard]] bool full() const noexcept { return size() == trees_max; }
+
   [[nodiscard]] TreeId next_id() const noexcept {
     return TreeId{static_cast<std::uint32_t>(size() + 1)};
   }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "artfs/store.hpp"
+
 #include "wal/log.hpp"
 #include "wal/record.hpp"
 
@@ -27,10 +28,9 @@ Txn& Txn::assert_version(Tree tree, std::string_view key, Version version) {
     note(invalid_, Errc::key_too_long, key.size());
     return *this;
   }
-  wal::append_op(guards_, {.kind = wal::OpKind::assert_version,
-                           .tree = tree.id(),
-                           .key = key,
-                           .version = version});
+  wal::append_op(
+      guards_,
+      {.kind = wal::OpKind::assert_version, .tree = tree.id(), .key = key, .version = version});
   return *this;
 }
 
@@ -50,10 +50,8 @@ Txn& Txn::put(Tree tree, std::string_view key, std::string_view value) {
   } else if (value.size() > value_bytes_max) {
     note(invalid_, Errc::value_too_large, value.size());
   } else if (!invalid_) {
-    wal::append_op(operations_, {.kind = wal::OpKind::put,
-                                 .tree = tree.id(),
-                                 .key = key,
-                                 .value = value});
+    wal::append_op(operations_,
+                   {.kind = wal::OpKind::put, .tree = tree.id(), .key = key, .value = value});
     if (operations_.size() > wal::payload_bytes_max) {
       note(invalid_, Errc::transaction_too_large, operations_.size());
     }

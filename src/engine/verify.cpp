@@ -126,8 +126,8 @@ Result<VerifyReport> check_store(const std::string& path, const StoreOptions& op
     }
     if (!is_damage(store.error().code)) return fail(store.error());
     report.problems.push_back(to_text(store.error()));
-    const bool without_log = store.error().code == Errc::log_corrupt ||
-                             store.error().code == Errc::frame_corrupt;
+    const bool without_log =
+        store.error().code == Errc::log_corrupt || store.error().code == Errc::frame_corrupt;
     if (!without_log) return report;
     report.problems.push_back("the log cannot be replayed: checking the state before it");
   }

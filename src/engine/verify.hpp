@@ -14,6 +14,7 @@
 #include <string>
 
 #include "artfs/store.hpp"
+
 #include "engine/tree_table.hpp"
 #include "frame/cache.hpp"
 

@@ -35,12 +35,12 @@ enum class OpKind : std::uint8_t {
 
 struct Op {
   OpKind kind = OpKind::put;
-  TreeId tree;
-  std::string_view key;    // name for create_tree, prefix for assert_prefix_empty
-  std::string_view value;  // put
-  Lsn version;             // assert_version
-  std::uint8_t index = 0;  // add
-  std::int64_t delta = 0;  // add
+  TreeId tree{};
+  std::string_view key{};    // name for create_tree, prefix for assert_prefix_empty
+  std::string_view value{};  // put
+  Lsn version{};             // assert_version
+  std::uint8_t index = 0;    // add
+  std::int64_t delta = 0;    // add
 };
 
 void append_op(std::string& out, const Op& op);

@@ -8,7 +8,9 @@ namespace artfs::engine::checkpoint {
 
 Planner::Planner(Work work) : work_(std::move(work)), thread_([this] { loop(); }) {}
 
-Planner::~Planner() { stop(); }
+Planner::~Planner() {
+  stop();
+}
 
 void Planner::kick() noexcept {
   // One lock per request, not per caller: the flag falls when the attempt starts.

@@ -17,6 +17,7 @@
 #include <thread>
 
 #include "artfs/result.hpp"
+
 #include "base/mutex.hpp"
 
 namespace artfs::engine::checkpoint {
@@ -28,6 +29,7 @@ class Planner {
     std::function<bool()> due;
     std::chrono::milliseconds interval{30000};
   };
+
   static constexpr std::chrono::milliseconds retry_delay{1000};
 
   explicit Planner(Work work);

@@ -24,7 +24,9 @@ Result<void> Writer::run_at(Lsn cut) {
   return timed_finish();
 }
 
-bool Writer::due() const noexcept { return wal_->end() != cut(); }
+bool Writer::due() const noexcept {
+  return wal_->end() != cut();
+}
 
 // Every change of a frame, a root or a counter belongs to a log record and happens under the gate
 // shared. So what is frozen here is the state of exactly the records below the cut (I3).
@@ -114,10 +116,8 @@ Result<void> Writer::commit(Pending& pending) {
     if (frozen.is_new || frozen.pages.none()) continue;
     images_.clear();
     parts_.cache.capture(frozen, images_);
-    ARTFS_TRY(parts_.log.append({.frame = frozen.id,
-                                 .slot = frozen.slot,
-                                 .pages = frozen.pages,
-                                 .images = images_}));
+    ARTFS_TRY(parts_.log.append(
+        {.frame = frozen.id, .slot = frozen.slot, .pages = frozen.pages, .images = images_}));
   }
   // What can fail for lack of space fails before the commit point.
   ARTFS_TRY(parts_.manifest.reserve(pending.delta));

@@ -39,6 +39,7 @@ class Writer {
     TreeTable& trees;
     sync::Gate& gate;
   };
+
   explicit Writer(const Parts& parts) noexcept : parts_(parts) {}
 
   // From now on cuts are taken from this log. Before: run_at() only.
@@ -51,15 +52,19 @@ class Writer {
   [[nodiscard]] bool due() const noexcept;
 
   [[nodiscard]] CheckpointStats stats() const noexcept;
+
   [[nodiscard]] Lsn cut() const noexcept { return Lsn{cut_.load(std::memory_order_relaxed)}; }
+
   [[nodiscard]] std::uint64_t frames() const noexcept {
     return frames_.load(std::memory_order_relaxed);
   }
+
   // After open: what the manifest says.
   void publish_state() noexcept;
 
  private:
   enum class Stage : std::uint8_t { frozen, committed, home, recorded };
+
   struct Pending {
     frame::FrozenSet frozen;
     ManifestDelta delta;
