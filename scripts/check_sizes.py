@@ -24,7 +24,7 @@ BANNED = [
     (r"\bvolatile\b", (), "use std::atomic or sync::Racy"),
     (r"\b(TODO|FIXME|XXX)\b", (), "finish it or open an issue"),
     (r"\bmemcpy\(&", ("src/base/", "src/format/", "src/wal/"), "use base::copy_object"),
-    (r"\bstd::(shared_ptr|make_shared)\b", ("fuse/", "src/base/log.cpp", "tests/"), "own it in one place"),
+    (r"\bstd::(shared_ptr|make_shared)\b", ("fuse/", "src/base/log.cpp", "src/io/memory_", "tests/"), "own it in one place"),
     (r"\b(strcpy|strcat|sprintf|gets|atoi|strtok)\s*\(", (), "use the bounded form"),
     (r"\brand\(\)", (), "use a seeded std::mt19937_64"),
 ]
