@@ -118,7 +118,8 @@ class Opener {
 
   [[nodiscard]] Result<void> open_frames() {
     std::unique_ptr<io::BlobStore> file = ARTFS_TRY(io::FileStore::open(
-        directory(), frames_name, {.direct = args_.options.direct_io, .read_only = read_only()}));
+        directory(), frames_name,
+        {.create = false, .direct = args_.options.direct_io, .read_only = read_only()}));
     if (read_only()) file = std::make_unique<OverlayStore>(std::move(file));
     store_->blobs_ = std::move(file);
     return {};
@@ -248,6 +249,8 @@ Result<void> StoreImpl::create(io::Directory& directory, const CreateOptions& op
   ManifestState initial;
   initial.cut = first_lsn;
   ARTFS_TRY(Manifest::create(directory, superblock.uuid, initial));
+  ARTFS_TRY(io::FileStore::open(directory, frames_name,
+                                {.create = true, .direct = false, .read_only = false}));
   // Last: a directory without a superblock is no store, so a crash before this leaves none.
   ARTFS_TRY(create_superblock(directory, superblock));
   return directory.sync();

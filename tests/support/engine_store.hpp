@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+// Stores for tests: on a directory in memory that the test keeps, or in a temporary directory.
+#pragma once
+
+#include <unistd.h>
+
+#include <catch2/catch.hpp>
+#include <cstdlib>
+#include <filesystem>
+#include <memory>
+#include <string>
+
+#include "artfs/store.hpp"
+#include "engine/store_impl.hpp"
+#include "io/memory_directory.hpp"
+#include "support/borrowed_directory.hpp"
+
+namespace artfs::test {
+
+// 16 frames, the least: eviction and dirty pressure come early.
+inline StoreOptions small_options() {
+  StoreOptions options;
+  options.cache_bytes = 8 * mib;
+  options.checkpoint_log_bytes = mib;
+  options.lock_wait = std::chrono::milliseconds(0);
+  return options;
+}
+
+inline Result<std::unique_ptr<Store>> open_on(io::Directory& disk, const StoreOptions& options) {
+  auto impl = engine::StoreImpl::open(std::make_unique<BorrowedDirectory>(disk),
+                                      {.path = "(test)", .options = options, .skip_replay = false});
+  if (!impl) return fail(impl.error());
+  return std::make_unique<Store>(*std::move(impl));
+}
+
+// The store, or a failure of the test that says why.
+inline std::unique_ptr<Store> must_open(io::Directory& disk, const StoreOptions& options) {
+  auto store = open_on(disk, options);
+  if (!store) FAIL("open: " << to_text(store.error()));
+  return *std::move(store);
+}
+
+inline void must_create(io::Directory& disk) {
+  const Result<void> made = engine::StoreImpl::create(disk, {.label = "test"});
+  if (!made) FAIL("create: " << to_text(made.error()));
+}
+
+inline void require_clean(Store& store) {
+  const Result<VerifyReport> report = store.verify();
+  REQUIRE(report.has_value());
+  for (const std::string& problem : report->problems) UNSCOPED_INFO(problem);
+  REQUIRE(report->problems.empty());
+}
+
+// A directory of its own, removed with everything in it.
+class TemporaryDirectory {
+ public:
+  TemporaryDirectory() {
+    std::string pattern =
+        (std::filesystem::temp_directory_path() / "artfs-engine-XXXXXX").string();
+    REQUIRE(::mkdtemp(pattern.data()) != nullptr);
+    path_ = pattern;
+  }
+  TemporaryDirectory(const TemporaryDirectory&) = delete;
+  TemporaryDirectory& operator=(const TemporaryDirectory&) = delete;
+  ~TemporaryDirectory() {
+    std::error_code ignored;
+    std::filesystem::remove_all(path_, ignored);
+  }
+
+  [[nodiscard]] std::string store() const { return path_ + "/store"; }
+
+ private:
+  std::string path_;
+};
+
+}  // namespace artfs::test

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <atomic>
+#include <catch2/catch.hpp>
+#include <chrono>
+#include <thread>
+
+#include "engine/checkpoint/planner.hpp"
+
+namespace artfs::engine::checkpoint {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+TEST_CASE("planner: an explicit checkpoint starts after the call and hands over its result",
+          "[unit][engine]") {
+  std::atomic<int> runs{0};
+  Planner planner({.run = [&]() -> Result<void> {
+                     ++runs;
+                     return fail(Errc::no_space, 7);
+                   },
+                   .due = [] { return true; },
+                   .interval = 1h});
+  for (int round = 1; round <= 3; ++round) {
+    const Result<void> result = planner.checkpoint();
+    REQUIRE_FALSE(result.has_value());
+    CHECK(result.error() == Error{Errc::no_space, 7});
+    CHECK(runs == round);
+  }
+}
+
+TEST_CASE("planner: the interval starts a checkpoint only when something is due",
+          "[unit][engine]") {
+  std::atomic<int> runs{0};
+  std::atomic<bool> due{false};
+  Planner planner({.run = [&]() -> Result<void> {
+                     ++runs;
+                     return {};
+                   },
+                   .due = [&] { return due.load(); },
+                   .interval = 5ms});
+  std::this_thread::sleep_for(50ms);
+  CHECK(runs == 0);
+  due = true;
+  for (int wait = 0; wait < 400 && runs == 0; ++wait) std::this_thread::sleep_for(5ms);
+  CHECK(runs > 0);
+}
+
+TEST_CASE("planner: kicks during a checkpoint start one more, not one each", "[unit][engine]") {
+  std::atomic<int> runs{0};
+  std::atomic<bool> hold{true};
+  Planner planner({.run = [&]() -> Result<void> {
+                     ++runs;
+                     while (hold) std::this_thread::sleep_for(1ms);
+                     return {};
+                   },
+                   .due = [] { return true; },
+                   .interval = 1h});
+  planner.kick();
+  while (runs == 0) std::this_thread::sleep_for(1ms);
+  for (int kick = 0; kick < 100; ++kick) planner.kick();
+  hold = false;
+  CHECK(planner.checkpoint().has_value());
+  CHECK(runs <= 3);
+}
+
+TEST_CASE("planner: whoever waits when it stops gets an answer", "[unit][engine]") {
+  std::atomic<bool> hold{true};
+  std::atomic<int> runs{0};
+  Planner planner({.run = [&]() -> Result<void> {
+                     ++runs;
+                     while (hold) std::this_thread::sleep_for(1ms);
+                     return {};
+                   },
+                   .due = [] { return true; },
+                   .interval = 1h});
+  planner.kick();
+  while (runs == 0) std::this_thread::sleep_for(1ms);
+  Result<void> answer;
+  std::thread waiter([&] { answer = planner.checkpoint(); });
+  std::thread stopper([&] { planner.stop(); });
+  std::this_thread::sleep_for(20ms);
+  hold = false;
+  waiter.join();
+  stopper.join();
+  const bool stopped_or_done = answer.has_value() || answer.error().code == Errc::store_stopped;
+  CHECK(stopped_or_done);
+}
+
+}  // namespace
+
+}  // namespace artfs::engine::checkpoint
