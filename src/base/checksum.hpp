@@ -2,8 +2,9 @@
 // Checksums of everything on disk: XXH3 in 32, 64 and 128 bits.
 //
 // Contract:   the result depends on the bytes alone, on every machine and for ever: it is stored on
-// disk. Cost:       about 20 GB/s on cached data; no allocation except Xxh3Stream's state (576
-// bytes). Source:     xxHash 0.8, XXH3.
+//             disk.
+// Cost:       about 20 GB/s on cached data; no allocation except Xxh3Stream's state (576 bytes).
+// Source:     xxHash 0.8, XXH3.
 #pragma once
 
 #include <cstddef>

@@ -2,9 +2,9 @@
 // Integers as bytes: little-endian fields of on-disk structs, big-endian numbers inside keys.
 //
 // Contract:   leN is an array of bytes: alignment 1, trivially copyable, zero by default, so
-// structs
-//             made of them have no padding and may lie at any address. le48 holds values below 2^48
-//             (asserted). store_be64 and append_be64 write so that bytewise order is numeric order.
+//             structs made of them have no padding and may lie at any address. le48 holds values
+//             below 2^48 (asserted). store_be64 and append_be64 write so that bytewise order is
+//             numeric order.
 // Cost:       one load or store on little-endian machines.
 // Source:     dwarfs `endian.h`.
 #pragma once

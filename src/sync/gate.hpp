@@ -5,14 +5,12 @@
 //             destructor is the only exit. One thread holds at most one of both on one gate
 //             (checked by rank: a second entry behind a waiting exclusive would deadlock).
 // Threading:  any thread. A lease blocks while somebody is or wants to be exclusive; exclusive
-// blocks
-//             until the leases given before have ended. Leases are short: no I/O while one is held.
+//             blocks until the leases given before have ended. Leases are short: no I/O while one
+//             is held.
 // Cost:       a lease is one add and one load on a counter of the processor's own cache line, one
-// sub
-//             at its end. 64 bytes per shard, at most 16 shards.
+//             sub at its end. 64 bytes per shard, at most 16 shards.
 // Invariants: I3 rests on this: inside GateExclusive nobody holds a lease, and all that happened
-// under
-//             earlier leases is visible.
+//             under earlier leases is visible.
 // Source:     the "big reader" lock of the Linux kernel; Dekker's entry protocol.
 #pragma once
 

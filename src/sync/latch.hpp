@@ -8,20 +8,19 @@
 //             does. No latch is held across disk I/O, a reply, a sync or a callback. Shared and
 //             exclusive are checked against the lock order (Rank); optimistic holds nothing.
 // Cost:       shared and exclusive: one read-modify-write each way; optimistic: two loads. 32
-// bytes. Invariants: FAIR: readers wait for at most one writer, writers for the readers present.
+//             bytes.
+// Invariants: FAIR: readers wait for at most one writer, writers for the readers present.
 // Source:     Leis et al., "Optimistic lock coupling" (2019); unodb `optimistic_lock.hpp` (whose
 //             writer lacks the release fence); Brandenburg & Anderson, phase-fair locks (2010),
 //             here with barging writers: strict tickets convoy when waiters must be woken.
 //
 // The state word, changed only by compare-and-swap or add, so that every transition is atomic:
 //
-//   active readers (20 bits) | waiting readers (20) | waiting writers (20) | phase (1) | exclusive
-//   (1)
+//   active readers (20 bits) | waiting readers (20) | waiting writers (20) | phase | exclusive
 //
-//   lock_shared      free of exclusive and of waiting writers: active + 1. Else waiting readers +
-//   1,
-//                    park until the phase differs from the one seen then: the right was handed
-//                    over.
+//   lock_shared      free of exclusive and of waiting writers: active + 1. Else waiting readers
+//                    + 1, park until the phase differs from the one seen then: the right was
+//                    handed over.
 //   unlock_shared    active - 1; the last one wakes a writer, if any waits.
 //   lock_exclusive   no active reader and not exclusive: exclusive (may overtake parked writers).
 //                    Else waiting writers + 1, park, try again.

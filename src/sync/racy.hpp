@@ -2,8 +2,7 @@
 // Racy<T>: a field that optimistic readers load while a writer may store it.
 //
 // Contract:   T fits one lock-free atomic. A loaded value means nothing until the guard under which
-// it
-//             was loaded says valid(): copy, validate, use.
+//             it was loaded says valid(): copy, validate, use.
 // Threading:  load: anyone. store: the holder of the exclusive latch.
 // Cost:       a plain load or store: the order comes from the latch's fences.
 // Source:     unodb `in_critical_section`; Boehm, "Can seqlocks get along with programming language

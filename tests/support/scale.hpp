@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // scaled(n): how many operations or seeds a model or crash test runs.
 //
-// Contract:   n times the environment's ARTFS_TEST_SCALE (percent, default 100), at least 1. n is what
-//             continuous integration runs; sanitizer builds set 20, scripts/test.sh --long 1000.
+// Contract:   n times the environment's ARTFS_TEST_SCALE (percent, default 100), at least 1. n is
+//             what continuous integration runs; sanitizer builds set 20, scripts/test.sh --long
+//             1000.
 #pragma once
 
 #include <algorithm>
