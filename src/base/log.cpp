@@ -3,7 +3,9 @@
 
 #include <spdlog/sinks/basic_file_sink.h>
 #include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/sinks/syslog_sink.h>
 #include <spdlog/spdlog.h>
+#include <syslog.h>
 
 #include <exception>
 #include <memory>
@@ -68,6 +70,13 @@ bool set_log_file(std::string_view path) noexcept {
   } catch (const std::exception&) {
     return false;
   }
+}
+
+void set_log_syslog(std::string_view identity) noexcept {
+  const auto level = logger()->level();
+  logger() = make_logger(std::make_shared<spdlog::sinks::syslog_sink_mt>(
+      std::string(identity), LOG_PID, LOG_DAEMON, false));
+  logger()->set_level(level);
 }
 
 void log_line(LogLevel level, std::string_view line) noexcept {

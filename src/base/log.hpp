@@ -22,6 +22,8 @@ void set_log_level(LogLevel level) noexcept;
 [[nodiscard]] bool log_enabled(LogLevel level) noexcept;
 // Where lines go from now on; an empty path means stderr. Call it before other threads log.
 [[nodiscard]] bool set_log_file(std::string_view path) noexcept;
+// To the system's log, as the daemon `identity`.
+void set_log_syslog(std::string_view identity) noexcept;
 void log_line(LogLevel level, std::string_view line) noexcept;
 
 template <typename... Args>

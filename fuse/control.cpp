@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "fuse/control.hpp"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <nlohmann/json.hpp>
+#include <thread>
+
+#include "base/log.hpp"
+#include "base/unique_fd.hpp"
+
+namespace artfs::fuse {
+
+namespace {
+
+constexpr const char* socket_name = "control";
+constexpr std::size_t request_bytes_max = 64;
+
+tl::unexpected<Error> fail_errno() {
+  return fail(Errc::io_failed, static_cast<std::uint64_t>(errno));
+}
+
+// A socket's address is at most 107 bytes; a path through /proc reaches any directory.
+Result<sockaddr_un> address_in(const base::UniqueFd& directory) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  const std::string path = fmt::format("/proc/self/fd/{}/{}", directory.get(), socket_name);
+  if (path.size() >= sizeof address.sun_path) return fail(Errc::invalid_argument);
+  path.copy(address.sun_path, path.size());
+  return address;
+}
+
+Result<base::UniqueFd> open_directory(const std::string& path) {
+  base::UniqueFd directory(::open(path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  if (!directory) return fail_errno();
+  return directory;
+}
+
+const sockaddr* as_sockaddr(const sockaddr_un& address) {
+  return reinterpret_cast<const sockaddr*>(&address);
+}
+
+void limit_waiting(int socket, int seconds) {
+  const timeval limit{.tv_sec = seconds, .tv_usec = 0};
+  ::setsockopt(socket, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+  ::setsockopt(socket, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
+}
+
+bool is_allowed(int client) {
+  ucred peer{};
+  socklen_t size = sizeof peer;
+  if (::getsockopt(client, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) return false;
+  return peer.uid == 0 || peer.uid == ::geteuid();
+}
+
+std::string refusal(std::string_view name, std::string_view text) {
+  return nlohmann::json{{"ok", false}, {"error", name}, {"text", text}}.dump();
+}
+
+void send_all(int socket, std::string_view bytes) {
+  while (!bytes.empty()) {
+    const ssize_t sent = ::send(socket, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+    if (sent < 0 && errno == EINTR) continue;
+    if (sent <= 0) return;
+    bytes.remove_prefix(static_cast<std::size_t>(sent));
+  }
+}
+
+class Server final : public ControlServer {
+ public:
+  Server(base::UniqueFd directory, base::UniqueFd listener, const std::string& mount_point,
+         Volume& volume)
+      : directory_(std::move(directory)),
+        listener_(std::move(listener)),
+        end_(::eventfd(0, EFD_CLOEXEC)),
+        mount_point_(mount_point),
+        volume_(volume),
+        thread_([this] { serve(); }) {}
+
+  Server(const Server&) = delete;
+  Server& operator=(const Server&) = delete;
+
+  ~Server() override {
+    const std::uint64_t one = 1;
+    static_cast<void>(!::write(end_.get(), &one, sizeof one));
+    thread_.join();
+    ::unlinkat(directory_.get(), socket_name, 0);
+  }
+
+ private:
+  void serve() {
+    while (true) {
+      std::array<pollfd, 2> sources = {
+          pollfd{.fd = listener_.get(), .events = POLLIN, .revents = 0},
+          pollfd{.fd = end_.get(), .events = POLLIN, .revents = 0}};
+      if (::poll(sources.data(), sources.size(), -1) < 0 && errno != EINTR) return;
+      if (sources[1].revents != 0) return;
+      if (sources[0].revents == 0) continue;
+      const base::UniqueFd client(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC));
+      if (client && is_allowed(client.get())) answer(client.get());
+    }
+  }
+
+  void answer(int client) {
+    limit_waiting(client, 5);
+    std::string request;
+    std::array<char, request_bytes_max> chunk{};
+    while (!request.ends_with('\n') && request.size() < request_bytes_max) {
+      const ssize_t got = ::recv(client, chunk.data(), chunk.size(), 0);
+      if (got < 0 && errno == EINTR) continue;
+      if (got <= 0) return;
+      request.append(chunk.data(), static_cast<std::size_t>(got));
+    }
+    send_all(client, reply_to(request) + "\n");
+  }
+
+  std::string reply_to(const std::string& request) {
+    if (request == "stats\n") {
+      auto stats = nlohmann::json::parse(to_json(volume_.stats()), nullptr, false);
+      return nlohmann::json{
+          {"ok", true}, {"mount_point", mount_point_}, {"stats", std::move(stats)}}
+          .dump(-1, ' ', true, nlohmann::json::error_handler_t::replace);
+    }
+    if (request == "sync\n") {
+      const Result<void> synced = volume_.sync();
+      if (synced) return R"({"ok":true})";
+      return refusal(name_of(synced.error().code), to_text(synced.error()));
+    }
+    return refusal("invalid_argument", "requests are: stats, sync");
+  }
+
+  base::UniqueFd directory_;
+  base::UniqueFd listener_;
+  base::UniqueFd end_;
+  const std::string mount_point_;
+  Volume& volume_;
+  std::thread thread_;  // last: starts when the rest is there
+};
+
+}  // namespace
+
+Result<std::unique_ptr<ControlServer>> ControlServer::start(const std::string& store_path,
+                                                            const std::string& mount_point,
+                                                            Volume& volume) {
+  base::UniqueFd directory = ARTFS_TRY(open_directory(store_path));
+  const sockaddr_un address = ARTFS_TRY(address_in(directory));
+  ::unlinkat(directory.get(), socket_name, 0);
+  base::UniqueFd listener(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  if (!listener) return fail_errno();
+  if (::bind(listener.get(), as_sockaddr(address), sizeof address) != 0) return fail_errno();
+  // Whoever may connect is checked again by credentials.
+  if (::fchmodat(directory.get(), socket_name, 0600, 0) != 0) return fail_errno();
+  if (::listen(listener.get(), 16) != 0) return fail_errno();
+  return std::unique_ptr<ControlServer>(
+      std::make_unique<Server>(std::move(directory), std::move(listener), mount_point, volume));
+}
+
+Result<std::string> control_request(const std::string& store_path, const std::string& request) {
+  const base::UniqueFd directory = ARTFS_TRY(open_directory(store_path));
+  const sockaddr_un address = ARTFS_TRY(address_in(directory));
+  const base::UniqueFd socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  if (!socket) return fail_errno();
+  if (::connect(socket.get(), as_sockaddr(address), sizeof address) != 0) return fail_errno();
+  send_all(socket.get(), request + "\n");
+  std::string reply;
+  std::array<char, 4096> chunk{};
+  while (true) {
+    const ssize_t got = ::recv(socket.get(), chunk.data(), chunk.size(), 0);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return fail_errno();
+    if (got == 0) break;
+    reply.append(chunk.data(), static_cast<std::size_t>(got));
+  }
+  if (!reply.ends_with('\n')) return fail(Errc::io_failed, ECONNRESET);
+  reply.pop_back();
+  return reply;
+}
+
+}  // namespace artfs::fuse

@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "fuse/mount.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstring>
+#include <filesystem>
+#include <memory>
+
+#include "artfs/volume.hpp"
+
+#include "base/log.hpp"
+#include "fuse/control.hpp"
+#include "fuse/daemon.hpp"
+#include "fuse/exit_status.hpp"
+#include "fuse/mount_point.hpp"
+#include "fuse/mount_table.hpp"
+#include "fuse/session.hpp"
+#include "fuse/stop_signals.hpp"
+
+namespace artfs::fuse {
+
+namespace {
+
+struct Plan {
+  std::string store;        // absolute
+  std::string mount_point;  // absolute
+  bool foreground = false;
+  MountOptions options;
+};
+
+int complain(const std::string& what, int status = exit_mount) {
+  fmt::print(stderr, "artfs mount: {}\n", what);
+  return status;
+}
+
+bool is_inside(const std::string& inner, const std::string& outer) {
+  return inner == outer || inner.starts_with(outer.ends_with('/') ? outer : outer + "/");
+}
+
+// Why the store cannot be opened; a locked one is usually mounted, and then we know where.
+std::string open_problem(const std::string& store, Error error) {
+  if (error.code == Errc::store_locked) {
+    const Result<std::vector<MountEntry>> table = read_mount_table();
+    const auto elsewhere = table ? mount_of_store(*table, store) : std::nullopt;
+    if (elsewhere) {
+      return fmt::format("{}: {}: it is mounted on {}", store, to_text(error),
+                         elsewhere->mount_point);
+    }
+  }
+  return fmt::format("{}: {}", store, to_text(error));
+}
+
+tl::expected<Plan, std::string> make_plan(const MountRequest& request) {
+  Plan plan;
+  plan.foreground = request.foreground;
+  plan.options = request.options;
+  const Result<std::string> store = canonical_path(request.store);
+  if (!store) return tl::unexpected(open_problem(request.store, {Errc::store_missing, 0}));
+  plan.store = *store;
+  auto place = prepare_mount_point(request.mount_point);
+  if (!place) return tl::unexpected("mount point " + place.error());
+  plan.mount_point = *std::move(place);
+  if (is_inside(plan.store, plan.mount_point) || is_inside(plan.mount_point, plan.store)) {
+    return tl::unexpected(
+        fmt::format("mount point {} would hide the store {}: choose another place",
+                    plan.mount_point, plan.store));
+  }
+  if (::access("/dev/fuse", R_OK | W_OK) != 0) {
+    return tl::unexpected(fmt::format("/dev/fuse: {}: load the kernel module with: modprobe fuse",
+                                      std::strerror(errno)));
+  }
+  if (!plan.options.log_file.empty()) {
+    plan.options.log_file = std::filesystem::absolute(plan.options.log_file).string();
+  }
+  return plan;
+}
+
+bool open_log(const Plan& plan) {
+  if (!plan.options.log_file.empty()) return base::set_log_file(plan.options.log_file);
+  if (!plan.foreground) base::set_log_syslog("artfs");
+  return true;
+}
+
+std::unique_ptr<ControlServer> start_control(const Plan& plan, Volume& volume) {
+  if (plan.options.volume.store.read_only) return nullptr;  // changes nothing, so nothing to sync
+  Result<std::unique_ptr<ControlServer>> control =
+      ControlServer::start(plan.store, plan.mount_point, volume);
+  if (control) return *std::move(control);
+  base::log_warning("no control socket in {}: {}", plan.store,
+                    std::strerror(static_cast<int>(control.error().detail)));
+  return nullptr;
+}
+
+Serving serving_of(const Plan& plan, Volume& volume, Background& background) {
+  return {.volume = volume,
+          .fsync_waits = plan.options.volume.store.durability != Durability::relaxed,
+          .on_ready = [](void* context) { static_cast<Background*>(context)->ready(); },
+          .ready_context = &background};
+}
+
+SessionOptions session_options(const Plan& plan) {
+  return {.mount_point = plan.mount_point,
+          .source = plan.store,
+          .kernel = plan.options.kernel,
+          .allow_other = plan.options.allow_other,
+          .threads_max = plan.options.threads_max};
+}
+
+int close_volume(const Plan& plan, Volume& volume) {
+  const Result<void> closed = volume.close();
+  if (closed) {
+    base::log_info("{} unmounted", plan.mount_point);
+    return exit_ok;
+  }
+  base::log_error("{}: closing failed: {}", plan.store, to_text(closed.error()));
+  return exit_mount;
+}
+
+int serve(const Plan& plan, Background& background) {
+  StopSignals signals;
+  if (!open_log(plan))
+    return complain(plan.options.log_file + ": the log cannot be written", exit_usage);
+  Result<std::unique_ptr<Volume>> opened = Volume::open(plan.store, plan.options.volume);
+  if (!opened) return complain(open_problem(plan.store, opened.error()));
+  Volume& volume = **opened;
+  if (signals.is_stopping()) return exit_interrupted;
+  Session session(serving_of(plan, volume, background), session_options(plan));
+  if (!session.mount()) {
+    return complain(fmt::format("{}: {}: see mount(8) and fusermount3(1)", plan.mount_point,
+                                Session::last_message()));
+  }
+  std::unique_ptr<ControlServer> control = start_control(plan, volume);
+  signals.on_stop([&session] { session.stop(); });
+  base::log_info("{} mounted on {}", plan.store, plan.mount_point);
+  const int error = session.serve();
+  signals.retire();
+  if (error != 0)
+    base::log_error("{}: the session ended: {}", plan.mount_point, std::strerror(error));
+  control.reset();
+  const int closed = close_volume(plan, volume);
+  return error != 0 ? exit_mount : closed;
+}
+
+}  // namespace
+
+int run_mount(const MountRequest& request) {
+  const auto plan = make_plan(request);
+  if (!plan) return complain(plan.error());
+  Background background;
+  if (!request.foreground) {
+    if (const std::optional<int> status = background.start()) return *status;
+  }
+  const int status = serve(*plan, background);
+  background.failed(status);
+  return status;
+}
+
+}  // namespace artfs::fuse

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+// The -o list of a mount: our own words, the kernel's, and those that fstab holds for others.
+//
+// Contract:   a comma-separated list; "\," is a comma inside a value. Later words win.
+// Errors:     a sentence for the user that names the word.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <tl/expected.hpp>
+#include <vector>
+
+#include "artfs/options.hpp"
+
+namespace artfs::fuse {
+
+struct MountOptions {
+  VolumeOptions volume;
+  // For libfuse and mount(2): ro, noatime, nosuid, context=...
+  std::vector<std::string> kernel;
+  bool allow_other = false;  // set by default for root
+  std::string
+      log_file;  // absolute or relative to the caller; empty: stderr, or syslog in the background
+  unsigned threads_max = 0;  // 0: chosen by the session
+};
+
+// `sloppy`: words nobody knows are ignored, as mount -s asks.
+[[nodiscard]] tl::expected<MountOptions, std::string> parse_mount_options(
+    const std::vector<std::string>& lists, bool sloppy);
+
+// "64M", "1g", "4096": bytes with a binary suffix K, M, G or T.
+[[nodiscard]] tl::expected<std::uint64_t, std::string> parse_bytes(std::string_view text);
+
+}  // namespace artfs::fuse

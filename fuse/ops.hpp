@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+// The request handlers, by family, and how they reach what they serve.
+//
+// Contract:   a handler answers its request exactly once (reply.hpp) and never throws. `userdata` of
+//             the session is a Serving that outlives the loop.
+// Threading:  handlers run on the session's worker threads, any number at once.
+#pragma once
+
+#include "artfs/volume.hpp"
+
+#include "fuse/lowlevel.hpp"
+
+namespace artfs::fuse {
+
+// What the handlers work on.
+struct Serving {
+  Volume& volume;
+  bool fsync_waits = true;            // false: durability=relaxed
+  void (*on_ready)(void*) = nullptr;  // called once, when the kernel has accepted the connection
+  void* ready_context = nullptr;
+};
+
+[[nodiscard]] inline Serving& serving(fuse_req_t request) noexcept {
+  return *static_cast<Serving*>(fuse_req_userdata(request));
+}
+
+[[nodiscard]] inline Volume& volume_of(fuse_req_t request) noexcept {
+  return serving(request).volume;
+}
+
+// The caller of a request. Privileges on write are the kernel's business (caps.cpp), hence has_cap_fsetid.
+[[nodiscard]] inline Caller caller_of(fuse_req_t request) noexcept {
+  const fuse_ctx& context = *fuse_req_ctx(request);
+  return {.uid = context.uid, .gid = context.gid, .umask = context.umask, .has_cap_fsetid = true};
+}
+
+void add_name_ops(
+    fuse_lowlevel_ops&
+        ops) noexcept;  // lookup forget mknod mkdir unlink rmdir symlink rename link readlink
+void add_dir_ops(
+    fuse_lowlevel_ops& ops) noexcept;  // opendir readdir readdirplus releasedir fsyncdir
+void add_attr_ops(fuse_lowlevel_ops& ops) noexcept;  // getattr setattr statfs
+void add_file_ops(
+    fuse_lowlevel_ops& ops) noexcept;  // open create read write flush release fsync fallocate
+void add_xattr_ops(fuse_lowlevel_ops& ops) noexcept;  // setxattr getxattr listxattr removexattr
+
+}  // namespace artfs::fuse

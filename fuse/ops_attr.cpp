@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "fuse/ops.hpp"
+#include "fuse/reply.hpp"
+
+namespace artfs::fuse {
+
+namespace {
+
+Timestamp to_timestamp(const timespec& time) noexcept {
+  return {.seconds = time.tv_sec, .nanoseconds = static_cast<std::uint32_t>(time.tv_nsec)};
+}
+
+SetAttr to_changes(const struct stat& wanted, int valid) noexcept {
+  SetAttr changes;
+  const auto has = [valid](int bit) { return (valid & bit) != 0; };
+  if (has(FUSE_SET_ATTR_MODE)) changes.mode = wanted.st_mode & 07777;
+  if (has(FUSE_SET_ATTR_UID)) changes.uid = wanted.st_uid;
+  if (has(FUSE_SET_ATTR_GID)) changes.gid = wanted.st_gid;
+  if (has(FUSE_SET_ATTR_SIZE)) changes.size = static_cast<std::uint64_t>(wanted.st_size);
+  changes.atime_now = has(FUSE_SET_ATTR_ATIME_NOW);
+  changes.mtime_now = has(FUSE_SET_ATTR_MTIME_NOW);
+  if (has(FUSE_SET_ATTR_ATIME) && !changes.atime_now) changes.atime = to_timestamp(wanted.st_atim);
+  if (has(FUSE_SET_ATTR_MTIME) && !changes.mtime_now) changes.mtime = to_timestamp(wanted.st_mtim);
+  if (has(FUSE_SET_ATTR_CTIME)) changes.ctime = to_timestamp(wanted.st_ctim);
+  return changes;
+}
+
+void op_getattr(fuse_req_t request, fuse_ino_t ino, fuse_file_info* /*file*/) noexcept {
+  Reply reply(request);
+  std::move(reply).attributes(volume_of(request).getattr(Ino{ino}));
+}
+
+void op_setattr(fuse_req_t request, fuse_ino_t ino, struct stat* wanted, int valid,
+                fuse_file_info* /*file*/) noexcept {
+  Reply reply(request);
+  const SetAttr changes = to_changes(*wanted, valid);
+  std::move(reply).attributes(volume_of(request).setattr(Ino{ino}, changes, caller_of(request)));
+}
+
+void op_statfs(fuse_req_t request, fuse_ino_t /*ino*/) noexcept {
+  Reply reply(request);
+  std::move(reply).statistics(volume_of(request).statfs());
+}
+
+}  // namespace
+
+void add_attr_ops(fuse_lowlevel_ops& ops) noexcept {
+  ops.getattr = op_getattr;
+  ops.setattr = op_setattr;
+  ops.statfs = op_statfs;
+}
+
+}  // namespace artfs::fuse

@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <fcntl.h>
+#include <linux/falloc.h>
+
+#include <vector>
+
+#include "fuse/ops.hpp"
+#include "fuse/reply.hpp"
+
+namespace artfs::fuse {
+
+namespace {
+
+// No handle state: the file is its number. Pages stay cached over opens (we are the only writer), and
+// a file opened for reading has no error to report at close.
+void fill_open_file(fuse_file_info& file) noexcept {
+  file.fh = 0;
+  file.keep_cache = 1;
+  file.noflush = (file.flags & O_ACCMODE) == O_RDONLY ? 1 : 0;
+}
+
+Result<void> open_and_truncate(fuse_req_t request, Ino ino, int flags) noexcept {
+  Volume& volume = volume_of(request);
+  ARTFS_TRY(volume.open_file(ino));
+  if ((flags & O_TRUNC) == 0) return {};
+  SetAttr changes;
+  changes.size = 0;
+  const Result<Attr> truncated = volume.setattr(ino, changes, caller_of(request));
+  if (truncated) return {};
+  volume.release(ino);
+  return fail(truncated.error());
+}
+
+void op_open(fuse_req_t request, fuse_ino_t ino, fuse_file_info* file) noexcept {
+  Reply reply(request);
+  const Result<void> opened = open_and_truncate(request, Ino{ino}, file->flags);
+  if (!opened) return std::move(reply).error(opened.error());
+  fill_open_file(*file);
+  // An open that was interrupted will never be released by the kernel.
+  if (!std::move(reply).opened(*file)) volume_of(request).release(Ino{ino});
+}
+
+void op_create(fuse_req_t request, fuse_ino_t parent, const char* name, mode_t mode,
+               fuse_file_info* file) noexcept {
+  Reply reply(request);
+  Volume& volume = volume_of(request);
+  const Result<Attr> attr = volume.create(Ino{parent}, name, mode, caller_of(request));
+  if (!attr) return std::move(reply).error(attr.error());
+  fill_open_file(*file);
+  if (!std::move(reply).created(*attr, *file)) volume.release(attr->ino);
+}
+
+void op_release(fuse_req_t request, fuse_ino_t ino, fuse_file_info* /*file*/) noexcept {
+  volume_of(request).release(Ino{ino});
+  Reply(request).ok();
+}
+
+// One buffer per worker thread, grown to the largest request it has seen.
+std::span<std::byte> transfer_buffer(std::size_t bytes) {
+  thread_local std::vector<std::byte> buffer;
+  if (buffer.size() < bytes) buffer.resize(bytes);
+  return std::span(buffer).first(bytes);
+}
+
+void op_read(fuse_req_t request, fuse_ino_t ino, std::size_t size, off_t offset,
+             fuse_file_info* /*file*/) noexcept {
+  Reply reply(request);
+  const std::span<std::byte> buffer = transfer_buffer(size);
+  const Result<std::size_t> got =
+      volume_of(request).read(Ino{ino}, static_cast<std::uint64_t>(offset), buffer);
+  if (!got) return std::move(reply).error(got.error());
+  std::move(reply).bytes({reinterpret_cast<const char*>(buffer.data()), *got});
+}
+
+void op_write(fuse_req_t request, fuse_ino_t ino, const char* data, std::size_t size, off_t offset,
+              fuse_file_info* /*file*/) noexcept {
+  Reply reply(request);
+  const Result<void> result =
+      volume_of(request).write(Ino{ino}, static_cast<std::uint64_t>(offset),
+                               std::as_bytes(std::span(data, size)), caller_of(request));
+  if (!result) return std::move(reply).error(result.error());
+  std::move(reply).written(size);
+}
+
+void op_flush(fuse_req_t request, fuse_ino_t ino, fuse_file_info* /*file*/) noexcept {
+  Reply reply(request);
+  std::move(reply).done(volume_of(request).flush(Ino{ino}));
+}
+
+void op_fsync(fuse_req_t request, fuse_ino_t ino, int /*data_only*/,
+              fuse_file_info* /*file*/) noexcept {
+  Reply reply(request);
+  Serving& target = serving(request);
+  std::move(reply).done(target.fsync_waits ? target.volume.fsync(Ino{ino})
+                                           : target.volume.flush(Ino{ino}));
+}
+
+void op_fallocate(fuse_req_t request, fuse_ino_t ino, int mode, off_t offset, off_t length,
+                  fuse_file_info* /*file*/) noexcept {
+  Reply reply(request);
+  if ((mode & ~FALLOC_FL_KEEP_SIZE) != 0) {
+    return std::move(reply).error({Errc::operation_not_supported, static_cast<unsigned>(mode)});
+  }
+  std::move(reply).done(volume_of(request).fallocate(Ino{ino}, static_cast<std::uint64_t>(offset),
+                                                     static_cast<std::uint64_t>(length),
+                                                     (mode & FALLOC_FL_KEEP_SIZE) != 0));
+}
+
+}  // namespace
+
+void add_file_ops(fuse_lowlevel_ops& ops) noexcept {
+  ops.open = op_open;
+  ops.create = op_create;
+  ops.release = op_release;
+  ops.read = op_read;
+  ops.write = op_write;
+  ops.flush = op_flush;
+  ops.fsync = op_fsync;
+  ops.fallocate = op_fallocate;
+}
+
+}  // namespace artfs::fuse

@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "fuse/session.hpp"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <chrono>
+#include <cstdarg>
+#include <cstdio>
+#include <thread>
+
+#include "base/log.hpp"
+#include "base/mutex.hpp"
+#include "base/unique_fd.hpp"
+#include "fuse/caps.hpp"
+#include "fuse/mount_point.hpp"
+
+namespace artfs::fuse {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+// Workers are started as requests wait and stay. A sync occupies its worker for the length of a device
+// flush, so there are more of them than cores.
+constexpr unsigned threads_max_default = 32;
+
+// Wakes the serving thread out of libfuse's wait; its handler does nothing.
+constexpr int wake_signal = SIGUSR2;
+
+struct Messages {
+  base::Mutex mutex{base::Rank::leaf};
+  std::string last ARTFS_GUARDED_BY(mutex);
+};
+
+Messages& messages() {
+  static Messages instance;
+  return instance;
+}
+
+void keep_message(fuse_log_level level, const char* format, va_list arguments) noexcept {
+  std::array<char, 512> line{};
+  const int length = std::vsnprintf(line.data(), line.size(), format, arguments);
+  if (length <= 0) return;
+  std::string text(line.data());
+  while (!text.empty() && text.back() == '\n') text.pop_back();
+  if (level <= FUSE_LOG_WARNING) base::log_debug("libfuse: {}", text);
+  Messages& kept = messages();
+  const base::MutexLock lock(kept.mutex);
+  kept.last = std::move(text);
+}
+
+void op_init(void* userdata, fuse_conn_info* connection) noexcept {
+  negotiate(*connection);
+  Serving& target = *static_cast<Serving*>(userdata);
+  if (target.on_ready != nullptr) target.on_ready(target.ready_context);
+}
+
+std::string escaped(const std::string& value) {
+  std::string out;
+  for (const char c : value) {
+    if (c == ',' || c == '\\') out.push_back('\\');
+    out.push_back(c);
+  }
+  return out;
+}
+
+std::string option_list(const SessionOptions& options) {
+  std::string list = "default_permissions,subtype=artfs,fsname=" + escaped(options.source);
+  if (options.allow_other) list += ",allow_other";
+  for (const std::string& word : options.kernel) list += "," + escaped(word);
+  return list;
+}
+
+}  // namespace
+
+Session::Session(Serving serving, SessionOptions options)
+    : serving_(serving), options_(std::move(options)) {
+  ops_.init = op_init;
+  add_name_ops(ops_);
+  add_dir_ops(ops_);
+  add_attr_ops(ops_);
+  add_file_ops(ops_);
+  add_xattr_ops(ops_);
+  fuse_set_log_func(keep_message);
+}
+
+Session::~Session() {
+  if (is_mounted_) fuse_session_unmount(session_.get());
+}
+
+std::string Session::last_message() {
+  Messages& kept = messages();
+  const base::MutexLock lock(kept.mutex);
+  return kept.last;
+}
+
+Result<void> Session::mount() {
+  std::string list = option_list(options_);
+  std::string program = "artfs";
+  std::string flag = "-o";
+  std::array<char*, 4> words = {program.data(), flag.data(), list.data(), nullptr};
+  fuse_args arguments = FUSE_ARGS_INIT(3, words.data());
+  session_.reset(fuse_session_new(&arguments, &ops_, sizeof ops_, &serving_));
+  fuse_opt_free_args(&arguments);
+  if (session_ == nullptr) return fail(Errc::io_failed, EINVAL);
+  errno = 0;
+  if (fuse_session_mount(session_.get(), options_.mount_point.c_str()) != 0) {
+    return fail(Errc::io_failed, static_cast<std::uint64_t>(errno));
+  }
+
+  struct sigaction wake {};
+
+  wake.sa_handler = [](int) {};
+  ::sigaction(wake_signal, &wake, nullptr);
+  is_mounted_ = true;
+  serving_thread_ = ::pthread_self();
+  is_serving_ = true;  // from here stop() has something to end
+  return {};
+}
+
+int Session::serve() {
+  const std::unique_ptr<fuse_loop_config, decltype(&fuse_loop_cfg_destroy)> config(
+      fuse_loop_cfg_create(), &fuse_loop_cfg_destroy);
+  const unsigned threads = options_.threads_max == 0 ? threads_max_default : options_.threads_max;
+  fuse_loop_cfg_set_max_threads(config.get(), threads);
+  fuse_loop_cfg_set_idle_threads(config.get(), threads);
+  fuse_loop_cfg_set_clone_fd(config.get(), 0);
+  const int result = fuse_session_loop_mt(session_.get(), config.get());
+  is_serving_ = false;
+  fuse_session_unmount(session_.get());
+  is_mounted_ = false;
+  return result < 0 ? -result : 0;
+}
+
+void Session::write_back() const noexcept {
+  const base::UniqueFd root(
+      ::open(options_.mount_point.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (root) ::syncfs(root.get());
+}
+
+void Session::stop() noexcept {
+  if (!is_serving_) return;
+  if (unmount(options_.mount_point, false) != 0) {
+    base::log_warning("{} is in use: detached", options_.mount_point);
+    write_back();
+    fuse_session_exit(session_.get());
+  }
+  // The flag may have been raised just before libfuse began to wait, so one signal is not enough.
+  while (is_serving_) {
+    if (fuse_session_exited(session_.get()) != 0) ::pthread_kill(serving_thread_, wake_signal);
+    std::this_thread::sleep_for(5ms);
+  }
+}
+
+}  // namespace artfs::fuse

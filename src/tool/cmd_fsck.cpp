@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <fmt/format.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "artfs/volume.hpp"
+
+#include "tool/command.hpp"
+#include "tool/place.hpp"
+
+namespace artfs::tool {
+
+namespace {
+
+// Bits of fsck(8).
+constexpr int fsck_clean = 0;
+constexpr int fsck_errors_left = 4;
+constexpr int fsck_operational = 8;
+constexpr int fsck_cancelled = 32;
+
+struct FsckArguments {
+  std::string store;
+  bool no_change = false;
+  bool json = false;
+  bool quiet = false;
+  bool ignored = false;
+};
+
+// Damage that opening already finds, as against a store that cannot be opened now.
+bool is_damage(Errc code) {
+  return code == Errc::superblock_corrupt || code == Errc::manifest_corrupt ||
+         code == Errc::frame_corrupt || code == Errc::log_corrupt ||
+         code == Errc::checkpoint_corrupt || code == Errc::block_corrupt ||
+         code == Errc::record_corrupt;
+}
+
+int fail_with(const FsckArguments& arguments, Error error, std::string_view doing) {
+  const int status = is_damage(error.code) ? fsck_errors_left : fsck_operational;
+  if (arguments.json) {
+    fmt::print("{}\n", nlohmann::json{{"store", arguments.store},
+                                      {"clean", false},
+                                      {"error", name_of(error.code)},
+                                      {"problems", {to_text(error)}}}
+                           .dump(-1, ' ', true, nlohmann::json::error_handler_t::replace));
+  }
+  return complain("fsck", fmt::format("{}: {}{}", arguments.store, doing, to_text(error)), status);
+}
+
+void print_report(const FsckArguments& arguments, const CheckReport& report) {
+  if (arguments.json) {
+    const nlohmann::json json = {
+        {"store", arguments.store},          {"clean", report.problems.empty()},
+        {"problems", report.problems},       {"inodes", report.inodes},
+        {"directories", report.directories}, {"entries", report.entries},
+        {"blocks", report.blocks},           {"orphans", report.orphans}};
+    fmt::print("{}\n", json.dump(-1, ' ', true, nlohmann::json::error_handler_t::replace));
+    return;
+  }
+  for (const std::string& problem : report.problems)
+    fmt::print("{}: {}\n", arguments.store, problem);
+  if (arguments.quiet) return;
+  fmt::print("{}: {}; {} inodes, {} directories, {} entries, {} blocks, {} orphans\n",
+             arguments.store,
+             report.problems.empty() ? "clean" : fmt::format("{} problems", report.problems.size()),
+             report.inodes, report.directories, report.entries, report.blocks, report.orphans);
+}
+
+int run(const FsckArguments& arguments) {
+  // Safe at any moment: the check itself writes nothing, and opening is a recovery like any other.
+  for (const int number : {SIGINT, SIGTERM}) ::signal(number, [](int) { ::_exit(fsck_cancelled); });
+  const Place place = resolve_place(arguments.store);
+  if (place.mount_point) {
+    return complain(
+        "fsck",
+        fmt::format("{} is mounted on {}: unmount it first", arguments.store, *place.mount_point),
+        fsck_operational);
+  }
+  VolumeOptions options;
+  options.store.read_only = arguments.no_change;
+  Result<std::unique_ptr<Volume>> volume = Volume::open(place.store, options);
+  if (!volume) return fail_with(arguments, volume.error(), "");
+  const Result<CheckReport> report = (*volume)->check();
+  if (!report) return fail_with(arguments, report.error(), "the check stopped: ");
+  print_report(arguments, *report);
+  if (const Result<void> closed = (*volume)->close(); !closed) {
+    return fail_with(arguments, closed.error(), "closing: ");
+  }
+  return report->problems.empty() ? fsck_clean : fsck_errors_left;
+}
+
+}  // namespace
+
+void add_fsck(CLI::App& app, int& status) {
+  CLI::App* command = app.add_subcommand("fsck", "Check a store and the filesystem in it.");
+  auto arguments = std::make_shared<FsckArguments>();
+  command->add_option("STORE", arguments->store, "directory of the store; must not be mounted")
+      ->required();
+  command->add_flag("-n,--no-change", arguments->no_change,
+                    "change nothing: replay the log in memory only");
+  command->add_flag("--json", arguments->json, "print the report as one JSON object");
+  command->add_flag("-q,--quiet", arguments->quiet, "print problems only");
+  command->add_flag("-a,-p,-y,-f", arguments->ignored,
+                    "accepted for fsck(8); the check is always full");
+  command->footer(
+      "Exit status, as in fsck(8): 0 clean, 4 errors found, 8 the store could not be checked,\n"
+      "16 wrong usage, 32 cancelled.\n\nExample:\n  artfs fsck -n /srv/store");
+  command->callback([arguments, &status] { status = run(*arguments); });
+}
+
+}  // namespace artfs::tool

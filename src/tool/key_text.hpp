@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+// Keys and values as text a terminal can take, and back.
+//
+// Contract:   bytes outside printable ASCII, and the backslash, become \xHH; nothing is lost. Keys of
+//             the volume show their numbers in decimal: d/1/name, e/42/7.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace artfs::tool {
+
+[[nodiscard]] std::string escaped_text(std::string_view bytes);
+
+[[nodiscard]] std::string volume_key_text(std::string_view key);
+
+// The bytes that keys shown as starting with `text` start with: "d/1/a" as "d/" be64(1) "/a".
+[[nodiscard]] std::string volume_key_prefix(std::string_view text);
+
+}  // namespace artfs::tool
