@@ -1,9 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // The write-ahead log on disk: segment header and record header.
 //
-//   log     := segment*                       files log-<start LSN, 16 hex digits>
-//   segment := header page, record*, unused   16 MiB; a byte's LSN is the segment's start + its
-//   offset record  := header, payload, zeros to a multiple of 8
+//   log     := segment*                       files log-<LSN of the first byte, 16 hex digits>
+//   segment := header page, record*, unused   16 MiB (a power of two); LSN = start + offset
+//   record  := header, payload, zeros to a multiple of 8
+//
+//   payload of a transaction := op*; op := LogOpHead, then by kind:
+//     put                                                     LogPutHead, key, value
+//     erase, assert_absent, assert_prefix_empty, create_tree  LogKeyHead, key (or name)
+//     assert_version                                          LogVersionHead, key
+//     add                                                     LogAddBody
 //
 // Contract:   records do not cross segments: segment_end fills the rest, unless less than a record
 //             header is left. `continues_from` of a segment is the LSN at which the log before it
@@ -25,8 +31,9 @@
 namespace artfs::format {
 
 inline constexpr std::size_t log_segment_bytes = 16 * mib;
-inline constexpr std::size_t log_segment_header_bytes =
-    4 * kib;  // a page of its own: never rewritten with records
+inline constexpr std::size_t log_segment_bytes_min = 64 * kib;  // small ones serve the tests
+// A page of its own: never rewritten together with records.
+inline constexpr std::size_t log_segment_header_bytes = 4 * kib;
 inline constexpr std::size_t log_record_alignment = 8;
 inline constexpr std::size_t log_payload_bytes_max = 4 * mib;
 
@@ -37,9 +44,9 @@ inline constexpr std::uint32_t log_record_magic = 0x43525741;  // "AWRC"
 struct LogSegmentHeader {
   base::le64 magic;                        // 0x00  log_segment_magic
   base::le32 version;                      // 0x08  log_version
-  base::le32 reserved;                     // 0x0c  zero
+  base::le32 segment_bytes;                // 0x0c  of every segment of this log
   std::array<std::byte, 16> store_uuid{};  // 0x10  the store it belongs to
-  base::le64 start;           // 0x20  LSN of the file's first byte, multiple of log_segment_bytes
+  base::le64 start;           // 0x20  LSN of the file's first byte, multiple of segment_bytes
   base::le64 continues_from;  // 0x28  LSN where the log before it ends, <= start
   base::le64 checksum;        // 0x30  xxh3 of bytes 0x00..0x2f
 };
@@ -60,7 +67,7 @@ struct LogRecordHeader {
   base::le32 payload_bytes;     // 0x04  <= log_payload_bytes_max
   base::le64 lsn;               // 0x08  of this record
   base::le64 durable_lsn;       // 0x10  everything below was on the device when it was written
-  base::le64 payload_checksum;  // 0x18  xxh3 of the payload and the zeros that pad it
+  base::le64 payload_checksum;  // 0x18  xxh3 of the payload; the padding is checked to be zero
   base::le16 kind;              // 0x20  LogRecordKind
   std::array<std::uint8_t, 6> reserved{};  // 0x22  zero
   base::le64 header_checksum;              // 0x28  xxh3 of bytes 0x00..0x27
@@ -72,5 +79,33 @@ static_assert(offsetof(LogRecordHeader, lsn) == 0x08);
 static_assert(offsetof(LogRecordHeader, kind) == 0x20);
 static_assert(offsetof(LogRecordHeader, header_checksum) == 0x28);
 static_assert(std::is_trivially_copyable_v<LogRecordHeader>);
+
+// --- Operations of a transaction ---------------------------------------------------------------
+struct LogOpHead {
+  std::uint8_t kind = 0;  // 0x00  wal::OpKind
+  base::le32 tree;        // 0x01  tree id
+};
+
+struct LogPutHead {
+  base::le16 key_bytes;    // 0x00
+  base::le32 value_bytes;  // 0x02
+};
+
+struct LogKeyHead {
+  base::le16 key_bytes;  // 0x00
+};
+
+struct LogVersionHead {
+  base::le64 version;    // 0x00  LSN
+  base::le16 key_bytes;  // 0x08
+};
+
+struct LogAddBody {
+  std::uint8_t index = 0;  // 0x00  of the tree's counter
+  base::le64 delta;        // 0x01  two's complement
+};
+
+static_assert(sizeof(LogOpHead) == 5 && sizeof(LogPutHead) == 6 && sizeof(LogKeyHead) == 2);
+static_assert(sizeof(LogVersionHead) == 10 && sizeof(LogAddBody) == 9);
 
 }  // namespace artfs::format

@@ -67,9 +67,11 @@ struct Appended {
 class Log {
  public:
   // Makes the first segment, durable. Every record will have an LSN above `first`, which is what
-  // the first open passes as `from`.
+  // the first open passes as `from`. `segment_bytes`: a power of two, 64 KiB to 16 MiB; small ones
+  // are for tests, and bound the log to 16 of them.
   [[nodiscard]] static Result<void> create(io::Directory& directory, std::array<std::byte, 16> uuid,
-                                           Lsn first);
+                                           Lsn first,
+                                           std::size_t segment_bytes = format::log_segment_bytes);
 
   using ReplayFn =
       std::function<Result<void>(Lsn lsn, Lsn end, std::span<const std::byte> payload)>;

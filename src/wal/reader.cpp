@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "wal/reader.hpp"
+
+#include <algorithm>
+
+#include "base/assert.hpp"
+#include "wal/record_codec.hpp"
+
+namespace artfs::wal {
+namespace {
+
+[[nodiscard]] Lsn first_record(const SegmentInfo& segment) noexcept {
+  return Lsn{segment.start.raw + format::log_segment_header_bytes};
+}
+
+}  // namespace
+
+LogReader::LogReader(io::Directory& directory, const SegmentListing& listing)
+    : directory_(&directory), listing_(&listing) {}
+
+Lsn LogReader::end_of(const SegmentInfo& segment) const noexcept {
+  return Lsn{segment.start.raw + listing_->segment_bytes};
+}
+
+const SegmentInfo* LogReader::first_segment(Lsn from) const noexcept {
+  const SegmentInfo* begun_there = nullptr;
+  const SegmentInfo* ends_there = nullptr;
+  for (const SegmentInfo& segment : listing_->segments) {
+    if (!segment.linked) continue;
+    if (segment.start <= from && from < end_of(segment)) return &segment;
+    if (segment.continues_from == from) begun_there = &segment;
+    if (end_of(segment) == from) ends_there = &segment;
+  }
+  return begun_there != nullptr ? begun_there : ends_there;
+}
+
+const SegmentInfo* LogReader::successor(const SegmentInfo& segment, Lsn end) const noexcept {
+  for (const SegmentInfo& next : listing_->segments) {
+    if (next.linked && next.start > segment.start && next.continues_from == end) return &next;
+  }
+  return nullptr;
+}
+
+Result<std::span<const std::byte>> LogReader::load(const SegmentInfo& segment, Lsn position) {
+  ARTFS_ASSERT(position >= segment.start && position <= end_of(segment));
+  const std::size_t wanted = end_of(segment).raw - position.raw;
+  if (wanted == 0) return std::span<const std::byte>{};
+  if (!buffer_) buffer_ = std::make_unique_for_overwrite<std::byte[]>(listing_->segment_bytes);
+  const auto file = ARTFS_TRY(directory_->open(segment_name(segment.start), {.read_only = true}));
+  const std::size_t read =
+      ARTFS_TRY(file->read_at(position.raw - segment.start.raw, {buffer_.get(), wanted}));
+  return std::span<const std::byte>(buffer_.get(), read);
+}
+
+Result<Lsn> LogReader::walk(const SegmentInfo& segment, Lsn position, const VisitFn& visit) {
+  const auto bytes = ARTFS_TRY(load(segment, position));
+  const Lsn first = position;
+  for (;;) {
+    const std::size_t at = position.raw - first.raw;
+    if (end_of(segment).raw - position.raw < sizeof(format::LogRecordHeader)) {
+      return end_of(segment);  // no room for another header: the segment is full
+    }
+    if (at >= bytes.size()) return position;
+    const auto record = decode_record(bytes.subspan(at), position);
+    if (!record) return position;
+    bytes_ += record->end.raw - record->lsn.raw;
+    switch (format::LogRecordKind{record->kind}) {
+      case format::LogRecordKind::segment_end:
+        return end_of(segment);
+      case format::LogRecordKind::transaction:
+        ARTFS_TRY(visit(record->lsn, record->end, record->payload));
+        break;
+      default:
+        return fail(Errc::log_corrupt, record->lsn.raw);  // unknown kinds are never skipped
+    }
+    position = record->end;
+  }
+}
+
+Result<LogExtent> LogReader::read(Lsn from, const VisitFn& visit) {
+  const SegmentInfo* segment = first_segment(from);
+  if (segment == nullptr) return fail(Errc::log_corrupt, from.raw);
+  LogExtent extent;
+  Lsn position = from;
+  if (from < first_record(*segment)) position = first_record(*segment);
+  while (segment != nullptr) {
+    extent.chain.push_back(segment->start);
+    extent.end = ARTFS_TRY(walk(*segment, position, visit));
+    segment = successor(*segment, extent.end);
+    if (segment != nullptr) position = first_record(*segment);
+  }
+  extent.bytes = bytes_;
+  classify(extent);
+  ARTFS_TRY(judge_end(extent));
+  return extent;
+}
+
+void LogReader::classify(LogExtent& extent) const {
+  const std::uint64_t segment_bytes = listing_->segment_bytes;
+  extent.next_start = Lsn{listing_->segments.back().start.raw + segment_bytes};
+  for (const SegmentInfo& segment : listing_->segments) {
+    if (segment.start < extent.chain.front()) {
+      extent.obsolete.push_back(segment.start);
+    } else if (!std::binary_search(extent.chain.begin(), extent.chain.end(), segment.start)) {
+      extent.unlinked.push_back(segment.start);
+    }
+  }
+}
+
+Result<void> LogReader::judge_end(const LogExtent& extent) {
+  for (const SegmentInfo& segment : listing_->segments) {
+    if (segment.start == extent.chain.back()) {
+      if (extent.end >= end_of(segment)) continue;
+      const auto bytes = ARTFS_TRY(load(segment, extent.end));
+      if (find_record(bytes, extent.end, extent.end)) {
+        return fail(Errc::log_corrupt, extent.end.raw);
+      }
+    } else if (std::binary_search(extent.unlinked.begin(), extent.unlinked.end(), segment.start)) {
+      ARTFS_TRY(judge_unlinked(segment, extent.end));
+    }
+  }
+  return {};
+}
+
+Result<void> LogReader::judge_unlinked(const SegmentInfo& segment, Lsn end) {
+  // A life that began at a higher end found everything below it whole, and synced it.
+  const bool begun_anew = segment.linked && segment.continues_from != segment.start;
+  if (begun_anew && segment.continues_from > end) return fail(Errc::log_corrupt, end.raw);
+  // Without its header a segment holds no records, unless the header was damaged later.
+  const Lsn durable_above = segment.linked ? end : Lsn{0};
+  const auto bytes = ARTFS_TRY(load(segment, first_record(segment)));
+  if (find_record(bytes, first_record(segment), durable_above)) {
+    return fail(Errc::log_corrupt, end.raw);
+  }
+  return {};
+}
+
+}  // namespace artfs::wal
