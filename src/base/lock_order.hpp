@@ -25,6 +25,7 @@ namespace artfs::base {
   X(inode)            /* vol: record of one inode */                              \
   X(inode_table)      /* vol: which inodes are open, locked or orphaned */        \
   X(handle)           /* vol: state of one open handle */                         \
+  X(dirty_inodes)     /* vol: queue of the flusher */                             \
   X(file)             /* data: buffered writes and extents of one file */         \
   X(write_buffer)     /* data: budget of unwritten contents */                    \
   X(ino_allocator)    /* vol: runs of inode numbers */                            \
