@@ -29,6 +29,7 @@
 #include "artfs/result.hpp"
 #include "artfs/stats.hpp"
 #include "artfs/types.hpp"
+
 #include "io/blob_store.hpp"
 
 namespace artfs::frame {
@@ -47,17 +48,22 @@ class [[nodiscard]] Pin {
   ~Pin();
 
   explicit operator bool() const noexcept { return resident_ != nullptr; }
+
   [[nodiscard]] FrameId id() const noexcept;
   [[nodiscard]] Pin clone() const noexcept;
 
   // The whole frame, 512 KiB, page-aligned. Valid while the pin lives.
-  [[nodiscard]] std::span<const std::byte> bytes() const noexcept { return {bytes_, io::frame_bytes}; }
+  [[nodiscard]] std::span<const std::byte> bytes() const noexcept {
+    return {bytes_, io::frame_bytes};
+  }
+
   // The bytes [offset, offset + length) for change, marked dirty (with the header page) before return.
   [[nodiscard]] std::byte* write(std::size_t offset, std::size_t length) const noexcept;
 
  private:
   friend class Cache;
   friend class CacheCore;
+
   Pin(Resident* resident, std::byte* bytes) noexcept : resident_(resident), bytes_(bytes) {}
 
   Resident* resident_ = nullptr;
@@ -71,10 +77,12 @@ class [[nodiscard]] FrameReserve {
   FrameReserve(FrameReserve&& other) noexcept;
   FrameReserve& operator=(FrameReserve&& other) noexcept;
   ~FrameReserve();
+
   [[nodiscard]] std::size_t left() const noexcept { return left_; }
 
  private:
   friend class Cache;
+
   FrameReserve(CacheCore* cache, std::size_t count) noexcept : cache_(cache), left_(count) {}
 
   CacheCore* cache_ = nullptr;
@@ -91,7 +99,8 @@ struct FrozenFrame {
   FrameId id;
   io::SlotId slot;
   PageMask pages;
-  bool is_new = false;  // no durable manifest names its slot yet: may be written home before the commit
+  bool is_new =
+      false;  // no durable manifest names its slot yet: may be written home before the commit
   Resident* resident = nullptr;
 };
 
