@@ -45,11 +45,11 @@ struct Record {
 enum class RenameMode : std::uint8_t { no_replace, replace, exchange };
 
 struct ScanOptions {
-  std::string_view prefix;  // only keys that start with it
-  std::string_view
-      start_after;  // only entries (keys or roll-ups) greater than it; empty: from the start
-  std::optional<char>
-      delimiter;           // roll up: one entry per distinct "prefix .. first delimiter after it"
+  std::string_view prefix = {};  // only keys that start with it
+  // Only entries (keys or roll-ups) greater than it; empty: from the start.
+  std::string_view start_after = {};
+  // Roll up: one entry per distinct "prefix .. first delimiter after it".
+  std::optional<char> delimiter = {};
   std::size_t limit = 0;   // entries at most; 0: no limit
   bool keys_only = false;  // leave ScanEntry::value empty
 };

@@ -17,13 +17,22 @@ struct StrongId {
   Raw raw = 0;
 
   friend constexpr auto operator<=>(StrongId, StrongId) = default;
+
   explicit constexpr operator bool() const noexcept { return raw != 0; }
 };
 
-using FrameId = StrongId<struct FrameIdTag>;                // never reused within a store
-using Lsn = StrongId<struct LsnTag>;                        // byte position in the log, never reused
-using Ino = StrongId<struct InoTag>;                        // inode number, never reused
-using TreeId = StrongId<struct TreeIdTag, std::uint32_t>;   // named tree of a store
+using FrameId = StrongId<struct FrameIdTag>;               // never reused within a store
+using Lsn = StrongId<struct LsnTag>;                       // byte position in the log, never reused
+using Ino = StrongId<struct InoTag>;                       // inode number, never reused
+using TreeId = StrongId<struct TreeIdTag, std::uint32_t>;  // named tree of a store
+
+// A point in time since the epoch, exact to the nanosecond, before it when seconds is negative.
+struct Timestamp {
+  std::int64_t seconds = 0;
+  std::uint32_t nanoseconds = 0;  // below 1e9
+
+  friend constexpr auto operator<=>(Timestamp, Timestamp) = default;
+};
 
 inline constexpr std::uint64_t kib = 1024;
 inline constexpr std::uint64_t mib = 1024 * kib;
@@ -36,5 +45,7 @@ inline constexpr std::size_t value_bytes_max = 64 * kib;
 
 template <typename Tag, typename Raw>
 struct std::hash<artfs::StrongId<Tag, Raw>> {
-  std::size_t operator()(artfs::StrongId<Tag, Raw> id) const noexcept { return std::hash<Raw>{}(id.raw); }
+  std::size_t operator()(artfs::StrongId<Tag, Raw> id) const noexcept {
+    return std::hash<Raw>{}(id.raw);
+  }
 };

@@ -42,13 +42,6 @@ inline constexpr std::size_t name_bytes_max = 255;
 inline constexpr std::uint32_t links_max = 65000;
 inline constexpr std::size_t symlink_bytes_max = 4095;
 
-struct Timestamp {
-  std::int64_t seconds = 0;
-  std::uint32_t nanoseconds = 0;  // below 1e9
-
-  friend constexpr auto operator<=>(Timestamp, Timestamp) = default;
-};
-
 struct Attr {
   Ino ino;
   std::uint32_t mode = 0;  // type and permission bits as in stat(2)
@@ -80,16 +73,22 @@ struct SetAttr {
   bool clear_privileges = false;  // drop suid and sgid as a write does (FATTR_KILL_SUIDGID)
 };
 
+// Where a name stands.
+struct Place {
+  Ino parent;
+  std::string_view name;
+};
+
 struct RenameFlags {
   bool no_replace = false;
   bool exchange = false;
 };
 
 struct DirEntry {
-  std::string_view name;     // valid until the next call on the stream
+  std::string_view name;  // valid until the next call on the stream
   Ino ino;
-  std::uint32_t type = 0;    // S_IFMT bits
-  std::int64_t offset = 0;   // cookie: resuming with it continues after this entry
+  std::uint32_t type = 0;   // S_IFMT bits
+  std::int64_t offset = 0;  // cookie: resuming with it continues after this entry
 };
 
 struct StatFs {
@@ -97,11 +96,15 @@ struct StatFs {
   std::uint64_t blocks = 0;
   std::uint64_t blocks_free = 0;
   std::uint64_t blocks_available = 0;
-  std::uint64_t inodes = 0;       // used + free
+  std::uint64_t inodes = 0;  // used + free
   std::uint64_t inodes_free = 0;
   std::uint64_t inodes_used = 0;
   std::uint32_t name_bytes_max = 255;
   std::uint64_t fsid = 0;
+};
+
+struct CheckOptions {
+  bool read_contents = false;  // also read every block and compare its hash
 };
 
 struct CheckReport {
@@ -169,10 +172,7 @@ class Volume {
   [[nodiscard]] Result<Attr> link(Ino ino, Ino parent, std::string_view name);
   [[nodiscard]] Result<void> unlink(Ino parent, std::string_view name);
   [[nodiscard]] Result<void> rmdir(Ino parent, std::string_view name);
-  struct Place {
-    Ino parent;
-    std::string_view name;
-  };
+  using Place = artfs::Place;
   [[nodiscard]] Result<void> rename(Place from, Place to, RenameFlags flags);
 
   // Open files. open_file and release pair up; an unlinked inode lives until its last release.
@@ -187,7 +187,8 @@ class Volume {
   [[nodiscard]] Result<void> write(Ino ino, std::uint64_t offset, std::span<const std::byte> data,
                                    const Caller& caller);
   // Allocation in advance; `keep_size` leaves the size alone.
-  [[nodiscard]] Result<void> fallocate(Ino ino, std::uint64_t offset, std::uint64_t length, bool keep_size);
+  [[nodiscard]] Result<void> fallocate(Ino ino, std::uint64_t offset, std::uint64_t length,
+                                       bool keep_size);
   // Errors of writes that were accepted earlier surface here and at fsync, once per opener's call.
   [[nodiscard]] Result<void> flush(Ino ino);
 
@@ -200,8 +201,10 @@ class Volume {
     bool create = false;
     bool replace = false;
   };
+
   [[nodiscard]] Result<std::string> get_xattr(Ino ino, std::string_view name);
-  [[nodiscard]] Result<void> set_xattr(Ino ino, std::string_view name, std::string_view value, XattrFlags flags);
+  [[nodiscard]] Result<void> set_xattr(Ino ino, std::string_view name, std::string_view value,
+                                       XattrFlags flags);
   [[nodiscard]] Result<std::vector<std::string>> list_xattrs(Ino ino);
   [[nodiscard]] Result<void> remove_xattr(Ino ino, std::string_view name);
 
@@ -211,7 +214,7 @@ class Volume {
 
   // Checks the whole volume: reachability, link counts, block references, counters, and the store's
   // own verify(). Changes nothing. Best on a volume nobody writes to.
-  [[nodiscard]] Result<CheckReport> check();
+  [[nodiscard]] Result<CheckReport> check(const CheckOptions& options = {});
 
   // The store below, for raw trees beside the volume. Writing to the volume's own trees breaks it.
   [[nodiscard]] Store& store() noexcept;

@@ -8,12 +8,12 @@
 namespace artfs::base {
 
 const char* name_of(Rank rank) noexcept {
-  static constexpr std::array<const char*, static_cast<std::size_t>(Rank::count_)> names = {
+  static constexpr std::array<const char*, ranks_count> names = {
 #define ARTFS_RANK(name) #name,
       ARTFS_RANKS(ARTFS_RANK)
 #undef ARTFS_RANK
   };
-  ARTFS_ASSERT(rank < Rank::count_);
+  ARTFS_ASSERT(static_cast<std::size_t>(rank) < ranks_count);
   return names[static_cast<std::size_t>(rank)];
 }
 

@@ -10,6 +10,7 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 
 #include "base/assert.hpp"
@@ -25,6 +26,7 @@ namespace artfs::base {
   X(inode)            /* vol: record of one inode */                              \
   X(inode_table)      /* vol: which inodes are open, locked or orphaned */        \
   X(handle)           /* vol: state of one open handle */                         \
+  X(dirty_inodes)     /* vol: queue of the flusher */                             \
   X(file)             /* data: buffered writes and extents of one file */         \
   X(write_buffer)     /* data: budget of unwritten contents */                    \
   X(ino_allocator)    /* vol: runs of inode numbers */                            \
@@ -53,8 +55,12 @@ enum class Rank : std::uint8_t {
 #define ARTFS_RANK(name) name,
   ARTFS_RANKS(ARTFS_RANK)
 #undef ARTFS_RANK
-      count_
 };
+
+#define ARTFS_RANK(name) +1
+inline constexpr std::size_t ranks_count = ARTFS_RANKS(ARTFS_RANK);
+#undef ARTFS_RANK
+static_assert(ranks_count < 64, "the set of held ranks is one word");
 
 // Allows a second lock of the same rank. order 0: by address of the lock.
 struct SameRank {
@@ -99,9 +105,6 @@ class LockOrder {
   }
 
  private:
-  static constexpr std::size_t ranks_count = static_cast<std::size_t>(Rank::count_);
-  static_assert(ranks_count < 64, "the held set is one word");
-
   struct Held {
     std::uint64_t held = 0;  // bit set of ranks
     std::array<std::uint64_t, ranks_count> last{};

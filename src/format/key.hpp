@@ -19,6 +19,7 @@
 #include <string_view>
 
 #include "artfs/types.hpp"
+
 #include "base/assert.hpp"
 
 namespace artfs::format {
@@ -31,6 +32,7 @@ inline constexpr std::size_t key_name_off = 2 + key_number_bytes + 1;
 class Key {
  public:
   [[nodiscard]] std::string_view view() const noexcept { return {bytes_.data(), size_}; }
+
   operator std::string_view() const noexcept { return view(); }  // NOLINT: keys are passed as views
 
   Key& add(std::string_view bytes) noexcept {
@@ -52,6 +54,7 @@ class Key {
   std::array<char, 272> bytes_;
   std::size_t size_ = 0;
 };
+
 static_assert(key_name_off + key_name_bytes_max <= 272);
 
 // Directory entries. The prefix of a directory's entries, and one entry.
@@ -63,7 +66,9 @@ static_assert(key_name_off + key_name_bytes_max <= 272);
   return dirents_prefix(dir).add(name);
 }
 
-[[nodiscard]] inline Key inode_key(Ino ino) noexcept { return Key().add("i/").add_number(ino.raw); }
+[[nodiscard]] inline Key inode_key(Ino ino) noexcept {
+  return Key().add("i/").add_number(ino.raw);
+}
 
 // Content: all extents of a file, and the one that starts at a block.
 [[nodiscard]] inline Key extents_prefix(Ino ino) noexcept {

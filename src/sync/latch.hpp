@@ -254,7 +254,7 @@ class [[nodiscard]] ExclusiveGuard {
     if (latch.version_.load(std::memory_order_relaxed) != reader.seen_) {
       latch.unlock_exclusive();
       base::LockOrder::release(latch.rank_);
-      return ExclusiveGuard();
+      return {};
     }
     latch.begin_change();
     return ExclusiveGuard(&latch);

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "vol/attr.hpp"
+
+#include <algorithm>
+
+#include "vol/file.hpp"
+#include "vol/inode.hpp"
+
+namespace artfs::vol {
+namespace {
+
+using format::Inode;
+
+constexpr std::uint32_t set_uid = 04000;
+constexpr std::uint32_t set_gid = 02000;
+constexpr std::uint32_t group_execute = 00010;
+constexpr std::string_view capability_xattr = "security.capability";
+
+bool anything(const SetAttr& changes) {
+  return changes.mode || changes.uid || changes.gid || changes.size || changes.atime ||
+         changes.mtime || changes.ctime || changes.atime_now || changes.mtime_now ||
+         changes.clear_privileges;
+}
+
+Result<void> check_changes(Ino ino, const Inode& inode, const SetAttr& changes) {
+  for (const auto* time : {&changes.atime, &changes.mtime, &changes.ctime}) {
+    if (*time && (*time)->nanoseconds >= 1'000'000'000) return fail(Errc::invalid_argument);
+  }
+  if (!changes.size) return {};
+  if (inode.is_directory()) return fail(Errc::is_a_directory, ino.raw);
+  if (!inode.is_regular()) return fail(Errc::invalid_argument, ino.raw);
+  if (*changes.size > format::file_size_max) return fail(Errc::file_too_big, *changes.size);
+  return {};
+}
+
+// Owner before mode: an explicit mode has the last word on suid and sgid.
+void apply_owner_and_mode(Inode& inode, const SetAttr& changes, const Caller& caller) {
+  if (changes.uid) inode.uid = *changes.uid;
+  if (changes.gid) inode.gid = *changes.gid;
+  const bool owner_changes = (changes.uid || changes.gid) && !inode.is_directory();
+  const bool truncated = changes.size && !caller.has_cap_fsetid;
+  if (owner_changes || truncated || changes.clear_privileges) drop_privileges(inode);
+  if (changes.mode) {
+    inode.mode = inode.type() | (*changes.mode & format::mode_permission_mask);
+  }
+}
+
+// Explicit times replace what accepted writes left pending; every change sets ctime.
+void apply_times(Inode& inode, PendingTimes& pending, const SetAttr& changes, Timestamp time) {
+  if (pending.atime) inode.atime = *pending.atime;
+  if (pending.mtime) inode.mtime = *pending.mtime;
+  pending = {};
+  if (changes.size) inode.mtime = time;
+  if (changes.atime_now) inode.atime = time;
+  if (changes.mtime_now) inode.mtime = time;
+  if (changes.atime) inode.atime = *changes.atime;
+  if (changes.mtime) inode.mtime = *changes.mtime;
+  inode.ctime = changes.ctime ? *changes.ctime : time;
+}
+
+}  // namespace
+
+bool drop_privileges(Inode& inode) {
+  const std::uint32_t before = inode.mode;
+  inode.mode &= ~set_uid;
+  if ((inode.mode & group_execute) != 0) inode.mode &= ~set_gid;
+  const auto dropped = std::erase_if(
+      inode.xattrs, [](const format::InodeXattr& xattr) { return xattr.name == capability_xattr; });
+  return inode.mode != before || dropped != 0;
+}
+
+Result<void> drop_privileges_of(Core& core, Ino ino) {
+  const InodeLocks::Guard guard(core.locks, {ino});
+  Inode inode = ARTFS_TRY(load_inode(core, ino));
+  if (!inode.is_regular() || !drop_privileges(inode)) return {};
+  inode.ctime = now();
+  Txn txn;
+  put_inode(core, txn, ino, inode);
+  ARTFS_TRY(core.store->commit(txn));
+  return {};
+}
+
+Result<Attr> setattr(Core& core, Ino ino, const SetAttr& changes, const Caller& caller) {
+  if (!anything(changes)) return attributes(core, ino);
+  if (changes.size) ARTFS_TRY(make_room(core));
+  const OpenInodes::Ref state = core.open.acquire(ino);
+  const InodeLocks::Guard guard(core.locks, {ino});
+  Inode inode = ARTFS_TRY(load_inode(core, ino));
+  ARTFS_TRY(check_changes(ino, inode, changes));
+  {
+    const base::MutexLock lock(state->mutex);
+    if (changes.size) ARTFS_TRY(truncate_locked(core, *state, *changes.size));
+    PendingTimes pending = state->pending;
+    apply_owner_and_mode(inode, changes, caller);
+    apply_times(inode, pending, changes, now());
+    Txn txn;
+    put_inode(core, txn, ino, inode);
+    ARTFS_TRY(core.store->commit(txn));
+    state->pending = pending;
+  }
+  return to_attr(core, ino, inode);
+}
+
+Result<std::string> readlink(Core& core, Ino ino) {
+  Inode inode = ARTFS_TRY(load_inode(core, ino));
+  if (!inode.is_symlink()) return fail(Errc::invalid_argument, ino.raw);
+  return std::move(inode.body);
+}
+
+}  // namespace artfs::vol

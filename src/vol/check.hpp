@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+// check: a walk over everything a volume holds, compared with what its records say of each other.
+//
+// Contract:   reads the committed state and changes nothing. Found: names without inode or of another
+//             type, wrong link counts, wrong parents and entry counts, inodes nobody can reach, orphans
+//             without mark and marks without orphan, attributes and extents of nobody, extents that
+//             overlap, leave the file or disagree with the record, free space that is not the
+//             complement, counters that differ from the walk, and what Store::verify finds.
+// Threading:  one thread; a volume that is written to meanwhile may look broken when it is not.
+// Cost:       one scan of the tree; 24 bytes per name, 24 per inode and 16 per extent in memory;
+//             read_contents reads every block.
+// Errors:     only when the tree cannot be read at all; everything else is a problem in the report.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "artfs/volume.hpp"
+
+#include "format/inode.hpp"
+#include "format/key.hpp"
+#include "vol/core.hpp"
+
+namespace artfs::vol {
+
+[[nodiscard]] Result<CheckReport> check(Core& core, const CheckOptions& options);
+
+inline constexpr std::size_t problems_max = 1000;  // reported; more say little more
+
+void report(CheckReport& out, std::string problem);
+
+// The extents of all files, and the space between them.
+class SpaceCheck {
+ public:
+  SpaceCheck(Core& core, const CheckOptions& options, CheckReport& out) noexcept
+      : core_(core), options_(options), out_(out) {}
+
+  // Once per regular file.
+  [[nodiscard]] Result<void> add_file(Ino ino, const format::Inode& inode);
+  // After the last file.
+  [[nodiscard]] Result<void> finish();
+
+ private:
+  struct Run {
+    std::uint64_t first;
+    std::uint64_t count;
+    std::uint64_t owner;  // inode number, 0: free
+  };
+
+  Core& core_;
+  const CheckOptions& options_;
+  CheckReport& out_;
+  std::vector<Run> runs_;
+  std::uint64_t used_units_ = 0;
+};
+
+}  // namespace artfs::vol

@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "vol/file.hpp"
+
+#include "vol/attr.hpp"
+#include "vol/flusher.hpp"
+#include "vol/inode.hpp"
+#include "vol/orphan.hpp"
+
+namespace artfs::vol {
+namespace {
+
+using format::Inode;
+
+constexpr std::int64_t atime_seconds_max = 24 * 60 * 60;
+
+Result<void> load(Core& core, InodeState& state) ARTFS_REQUIRES(state.mutex) {
+  if (state.gone) return fail(Errc::inode_not_found, state.ino.raw);
+  if (state.loaded) return {};
+  const Inode inode = ARTFS_TRY(load_inode(core, state.ino));
+  if (inode.is_directory()) return fail(Errc::is_a_directory, state.ino.raw);
+  if (!inode.is_regular()) return fail(Errc::invalid_argument, state.ino.raw);
+  state.contents = contents_of(inode);
+  state.atime_due = atime_is_due(inode, now());
+  state.loaded = true;
+  return {};
+}
+
+void note_write(Core& core, InodeState& state) ARTFS_REQUIRES(state.mutex) {
+  const Timestamp time = now();
+  state.pending.mtime = time;
+  state.pending.ctime = time;
+  state.atime_due = true;  // the next read is later than this change
+  mark_dirty(core, state);
+}
+
+// Runs `change` under the state's mutex. Short of space, everything accepted is written out and the
+// log synced once, which makes freed space reusable, before no_space is the answer.
+template <typename ChangeBytes>
+Result<void> change_bytes(Core& core, Ino ino, const ChangeBytes& change) {
+  ARTFS_TRY(make_room(core));
+  const OpenInodes::Ref state = core.open.acquire(ino);
+  for (bool last_attempt = false;; last_attempt = true) {
+    {
+      const base::MutexLock lock(state->mutex);
+      ARTFS_TRY(load(core, *state));
+      const Result<void> changed = change(*state);
+      if (changed) {
+        note_write(core, *state);
+        return {};
+      }
+      if (changed.error().code != Errc::no_space || last_attempt) return changed;
+    }
+    ARTFS_TRY(core.flusher->flush_all());
+    ARTFS_TRY(core.store->sync());
+  }
+}
+
+}  // namespace
+
+bool atime_is_due(const Inode& inode, Timestamp time) noexcept {
+  return inode.atime <= inode.mtime || inode.atime <= inode.ctime ||
+         time.seconds - inode.atime.seconds >= atime_seconds_max;
+}
+
+void mark_dirty(Core& core, InodeState& state) {
+  if (state.queued) return;
+  state.queued = true;
+  core.flusher->enqueue(state.ino);
+}
+
+Result<void> make_room(Core& core) {
+  if (core.read_only()) return fail(Errc::store_read_only);
+  return core.flusher->make_room();
+}
+
+// The stripe orders this against the removal of the last name: either the opener counts there, or
+// the inode is gone here.
+Result<void> open_file(Core& core, Ino ino) {
+  const OpenInodes::Ref state = core.open.acquire(ino);
+  const InodeLocks::Guard guard(core.locks, {ino});
+  const base::MutexLock lock(state->mutex);
+  if (state->gone || state->reclaiming) return fail(Errc::inode_not_found, ino.raw);
+  if (!state->loaded) {
+    const Inode inode = ARTFS_TRY(load_inode(core, ino));
+    if (inode.is_regular()) {
+      state->contents = contents_of(inode);
+      state->atime_due = atime_is_due(inode, now());
+      state->loaded = true;
+    }
+  }
+  ++state->opens;
+  return {};
+}
+
+void release(Core& core, Ino ino) noexcept {
+  const OpenInodes::Ref state = core.open.find(ino);
+  if (!state) return;
+  bool reclaim = false;
+  {
+    const base::MutexLock lock(state->mutex);
+    if (state->opens == 0) return;
+    if (--state->opens > 0) return;
+    state->write_error.reset();
+    reclaim = state->orphan;
+  }
+  if (reclaim) reclaim_if_unused(core, ino, false);
+}
+
+void forget(Core& core, Ino ino) noexcept {
+  const OpenInodes::Ref state = core.open.find(ino);
+  if (!state) return;
+  {
+    const base::MutexLock lock(state->mutex);
+    state->referenced = false;
+    if (!state->orphan) return;
+  }
+  reclaim_if_unused(core, ino, false);
+}
+
+Result<std::size_t> read(Core& core, Ino ino, std::uint64_t offset, std::span<std::byte> out) {
+  const OpenInodes::Ref state = core.open.acquire(ino);
+  const base::MutexLock lock(state->mutex);
+  ARTFS_TRY(load(core, *state));
+  const std::size_t bytes =
+      ARTFS_TRY(core.bytes->read(ino, state->contents, &state->buffer, offset, out));
+  if (state->atime_due && !core.read_only()) {
+    state->atime_due = false;
+    state->pending.atime = now();
+    mark_dirty(core, *state);
+  }
+  return bytes;
+}
+
+Result<void> write(Core& core, Ino ino, std::uint64_t offset, std::span<const std::byte> data,
+                   const Caller& caller) {
+  if (offset > format::file_size_max || data.size() > format::file_size_max - offset) {
+    return fail(Errc::file_too_big, offset);
+  }
+  if (data.empty()) return {};
+  if (!caller.has_cap_fsetid && !core.read_only()) ARTFS_TRY(drop_privileges_of(core, ino));
+  return change_bytes(core, ino, [&](InodeState& state) ARTFS_REQUIRES(state.mutex) {
+    return core.bytes->write(ino, state.contents, state.buffer, offset, data);
+  });
+}
+
+Result<void> fallocate(Core& core, Ino ino, const data::FileBytes::Range& range) {
+  if (range.length == 0) return fail(Errc::invalid_argument);
+  if (range.offset > format::file_size_max || range.length > format::file_size_max - range.offset) {
+    return fail(Errc::file_too_big, range.offset);
+  }
+  return change_bytes(core, ino, [&](InodeState& state) ARTFS_REQUIRES(state.mutex) {
+    return core.bytes->fallocate(ino, state.contents, state.buffer, range);
+  });
+}
+
+Result<void> truncate_locked(Core& core, InodeState& state, std::uint64_t size) {
+  ARTFS_TRY(load(core, state));
+  ARTFS_TRY(core.bytes->truncate(state.ino, state.contents, state.buffer, size));
+  state.atime_due = true;
+  mark_dirty(core, state);
+  return {};
+}
+
+Result<void> flush(Core& core, Ino ino) {
+  const OpenInodes::Ref state = core.open.find(ino);
+  if (!state) return {};
+  const base::MutexLock lock(state->mutex);
+  if (state->write_error) return fail(*state->write_error);
+  return {};
+}
+
+}  // namespace artfs::vol

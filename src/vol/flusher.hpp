@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+// Flusher: brings accepted bytes and times from the states of inodes to disk and record.
+//
+// Contract:   a cycle takes a set of dirty inodes, writes out the bytes of all, syncs the device once
+//             for all of them, and then commits one transaction per inode. flush_all covers everything
+//             accepted before the call; the thread flushes what is older than half the commit
+//             interval, everything when the write buffer is half full, and frees big orphans.
+//             An inode whose flush fails keeps its bytes, is tried again by the next cycle, and has the
+//             error latched for flush and fsync.
+// Threading:  any thread; one cycle at a time, waiters share the next one. Cycles block on the device
+//             and need nothing locked. enqueue: under the state's mutex.
+// Cost:       one device sync per cycle of up to batch_max inodes, none when all of it is inline.
+// Errors:     the first error of the cycle that covered the call.
+// Source:     group commit, as of the log, for file contents.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <deque>
+#include <optional>
+#include <thread>
+#include <vector>
+
+#include "artfs/result.hpp"
+#include "artfs/types.hpp"
+
+#include "base/mutex.hpp"
+#include "vol/core.hpp"
+
+namespace artfs::vol {
+
+// Inodes taken from the queue may be queued again; one flushed out of turn keeps its place in it.
+enum class FlushFrom : std::uint8_t { queue, elsewhere };
+
+class Flusher {
+ public:
+  static constexpr std::size_t batch_max = 1024;
+
+  explicit Flusher(Core& core) noexcept : core_(core) {}
+
+  Flusher(const Flusher&) = delete;
+  Flusher& operator=(const Flusher&) = delete;
+
+  ~Flusher() { stop(); }
+
+  void start();
+  void stop() noexcept;  // ends the thread; flush_all still works
+
+  void enqueue(Ino ino);
+  [[nodiscard]] Result<void> flush_all();
+  [[nodiscard]] Result<void> flush_one(Ino ino);
+  // Returns at once while the write buffer is within its budget, else after a cycle.
+  [[nodiscard]] Result<void> make_room();
+  void reclaim_later(Ino ino);
+
+ private:
+  struct Queued {
+    Ino ino;
+    std::uint64_t since_ns = 0;
+  };
+
+  void run();
+  void wait_for_work(base::MutexLock& lock) ARTFS_REQUIRES(mutex_);
+  // Takes the cycle over when none runs; the caller has set what it flushes aside.
+  void lead(base::MutexLock& lock, const std::vector<Ino>& inos, FlushFrom from)
+      ARTFS_REQUIRES(mutex_);
+  std::vector<Ino> take_queue(std::uint64_t since_ns_max) ARTFS_REQUIRES(mutex_);
+  void reclaim_big();
+
+  Core& core_;
+  base::Mutex mutex_{base::Rank::dirty_inodes};
+  base::CondVar changed_;
+  std::deque<Queued> queue_ ARTFS_GUARDED_BY(mutex_);
+  std::vector<Ino> reclaims_ ARTFS_GUARDED_BY(mutex_);
+  bool cycle_runs_ ARTFS_GUARDED_BY(mutex_) = false;
+  std::uint64_t full_started_ ARTFS_GUARDED_BY(mutex_) = 0;  // cycles that took the whole queue
+  std::uint64_t full_finished_ ARTFS_GUARDED_BY(mutex_) = 0;
+  std::optional<Error> cycle_error_ ARTFS_GUARDED_BY(mutex_);  // of the last cycle
+  bool wanted_ ARTFS_GUARDED_BY(mutex_) = false;  // the thread should flush everything now
+  bool stopping_ ARTFS_GUARDED_BY(mutex_) = false;
+  std::thread thread_;
+};
+
+// One cycle over these inodes; the first error.
+[[nodiscard]] Result<void> flush_cycle(Core& core, const std::vector<Ino>& inos, FlushFrom from);
+
+}  // namespace artfs::vol

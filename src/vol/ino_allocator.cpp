@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "vol/ino_allocator.hpp"
+
+namespace artfs::vol {
+
+InoAllocator::InoAllocator(Store& store, Tree tree, std::size_t counter) noexcept
+    : store_(store), tree_(tree), counter_(counter) {}
+
+Result<InoAllocator::Run> InoAllocator::new_run() {
+  if (reserved_.next == reserved_.end) {
+    constexpr std::uint64_t chunk = run_length * chunk_runs;
+    // The counter starts at zero and only this function changes it.
+    const std::uint64_t start = first_number + static_cast<std::uint64_t>(tree_.counter(counter_));
+    Txn txn;
+    txn.add(tree_, counter_, static_cast<std::int64_t>(chunk));
+    ARTFS_TRY(store_.commit(txn));
+    reserved_ = Run{.next = start, .end = start + chunk};
+  }
+  const Run run{.next = reserved_.next, .end = reserved_.next + run_length};
+  reserved_.next = run.end;
+  return run;
+}
+
+Result<Ino> InoAllocator::allocate(Ino directory) {
+  const base::MutexLock lock(mutex_);
+  if (runs_.size() >= runs_max && !runs_.contains(directory.raw)) runs_.clear();
+  Run& run = runs_[directory.raw];
+  if (run.next == run.end) run = ARTFS_TRY(new_run());
+  return Ino{run.next++};
+}
+
+}  // namespace artfs::vol

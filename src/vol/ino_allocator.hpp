@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+// InoAllocator: inode numbers in runs per directory, never reused.
+//
+// Contract:   the children of one directory get numbers from runs of 64, so that their records are
+//             neighbours. Numbers are reserved durably before use: the persistent counter is advanced
+//             by a chunk in a transaction that precedes, in the log, every transaction that uses a
+//             number of the chunk. Whatever was handed out or lost in a crash never comes back.
+// Threading:  any thread. Rank::ino_allocator; commits a transaction once per chunk.
+// Cost:       O(1); the table of runs is bounded, a forgotten run wastes up to 63 numbers of 2^64.
+// Errors:     those of Store::commit; nothing is handed out then.
+#pragma once
+
+#include <cstdint>
+#include <unordered_map>
+
+#include "artfs/result.hpp"
+#include "artfs/store.hpp"
+#include "artfs/types.hpp"
+
+#include "base/mutex.hpp"
+
+namespace artfs::vol {
+
+class InoAllocator {
+ public:
+  static constexpr std::uint64_t run_length = 64;
+  static constexpr std::uint64_t chunk_runs = 1024;
+  static constexpr std::uint64_t first_number = 64;  // below: root and reserved
+
+  InoAllocator(Store& store, Tree tree, std::size_t counter) noexcept;
+
+  // A number for a new child of `directory`.
+  [[nodiscard]] Result<Ino> allocate(Ino directory) ARTFS_EXCLUDES(mutex_);
+
+ private:
+  struct Run {
+    std::uint64_t next = 0;
+    std::uint64_t end = 0;
+  };
+
+  static constexpr std::size_t runs_max = 65536;
+
+  Result<Run> new_run() ARTFS_REQUIRES(mutex_);
+
+  Store& store_;
+  Tree tree_;
+  std::size_t counter_;
+  base::Mutex mutex_{base::Rank::ino_allocator};
+  Run reserved_ ARTFS_GUARDED_BY(mutex_);  // not yet given to a directory
+  std::unordered_map<std::uint64_t, Run> runs_ ARTFS_GUARDED_BY(mutex_);
+};
+
+}  // namespace artfs::vol

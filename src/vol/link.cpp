@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "format/key.hpp"
+#include "vol/inode.hpp"
+#include "vol/names.hpp"
+#include "vol/orphan.hpp"
+
+namespace artfs::vol {
+
+using format::Dirent;
+using format::Inode;
+
+Result<Attr> link(Core& core, Ino ino, Place place) {
+  ARTFS_TRY(check_name(place.name));
+  const InodeLocks::Guard guard(core.locks, {place.parent, ino});
+  Inode dir = ARTFS_TRY(load_live_directory(core, place.parent));
+  if (ARTFS_TRY(find_entry(core, place.parent, place.name))) return fail(Errc::entry_exists);
+  Inode inode = ARTFS_TRY(load_inode(core, ino));
+  if (inode.is_directory()) return fail(Errc::operation_not_permitted, ino.raw);
+  if (inode.nlink == 0) return fail(Errc::entry_not_found, ino.raw);
+  if (inode.nlink >= links_max) return fail(Errc::too_many_links, ino.raw);
+
+  const Timestamp time = now();
+  ++inode.nlink;
+  inode.ctime = time;
+  touch_directory(dir, 1, time);
+  Txn txn;
+  put_entry(core, txn, place, {.ino = ino, .type = inode.type()});
+  put_inode(core, txn, ino, inode);
+  put_inode(core, txn, place.parent, dir);
+  ARTFS_TRY(core.store->commit(txn));
+  return to_attr(core, ino, inode);
+}
+
+namespace {
+
+// Under the stripes of both. The entry is as `entry` says.
+Result<void> unlink_locked(Core& core, Place place, Dirent entry) {
+  Inode dir = ARTFS_TRY(load_live_directory(core, place.parent));
+  Inode inode = ARTFS_TRY(load_inode(core, entry.ino));
+  if (inode.is_directory()) return fail(Errc::is_a_directory, entry.ino.raw);
+  const Timestamp time = now();
+  touch_directory(dir, -1, time);
+  inode.ctime = time;
+  data::Change change;
+  erase_entry(core, change.txn, place);
+  put_inode(core, change.txn, place.parent, dir);
+  AfterUnlink after = AfterUnlink::nothing;
+  if (inode.nlink > 1) {
+    --inode.nlink;
+    put_inode(core, change.txn, entry.ino, inode);
+  } else {
+    after = ARTFS_TRY(remove_last_link(core, change, entry.ino, inode));
+  }
+  ARTFS_TRY(core.bytes->commit(change));
+  finish_last_link(core, entry.ino, after);
+  return {};
+}
+
+Result<void> rmdir_locked(Core& core, Place place, Dirent entry) {
+  Inode parent = ARTFS_TRY(load_live_directory(core, place.parent));
+  Inode dir = ARTFS_TRY(load_inode(core, entry.ino));
+  if (!dir.is_directory()) return fail(Errc::not_a_directory, entry.ino.raw);
+  if (!ARTFS_TRY(core.tree.prefix_empty(format::dirents_prefix(entry.ino)))) {
+    return fail(Errc::directory_not_empty, entry.ino.raw);
+  }
+  const Timestamp time = now();
+  touch_directory(parent, -1, time);
+  --parent.nlink;
+  dir.ctime = time;
+  data::Change change;
+  erase_entry(core, change.txn, place);
+  put_inode(core, change.txn, place.parent, parent);
+  const AfterUnlink after = ARTFS_TRY(remove_last_link(core, change, entry.ino, dir));
+  ARTFS_TRY(core.bytes->commit(change));
+  finish_last_link(core, entry.ino, after);
+  return {};
+}
+
+using Removal = Result<void> (*)(Core&, Place, Dirent);
+
+// Looks the name up, locks directory and child, and repeats when it named something else by then.
+Result<void> remove(Core& core, Place place, Removal removal) {
+  ARTFS_TRY(check_name(place.name));
+  Dirent entry{};
+  for (;;) {
+    const auto found = ARTFS_TRY(find_entry(core, place.parent, place.name));
+    if (!found) {
+      ARTFS_TRY(load_live_directory(core, place.parent));
+      return fail(Errc::entry_not_found);
+    }
+    entry = *found;
+    const InodeLocks::Guard guard(core.locks, {place.parent, entry.ino});
+    if (ARTFS_TRY(find_entry(core, place.parent, place.name)) != found) continue;
+    ARTFS_TRY(removal(core, place, entry));
+    break;
+  }
+  reclaim_if_unused(core, entry.ino, false);
+  return {};
+}
+
+}  // namespace
+
+Result<void> unlink(Core& core, Place place) {
+  return remove(core, place, unlink_locked);
+}
+
+Result<void> rmdir(Core& core, Place place) {
+  return remove(core, place, rmdir_locked);
+}
+
+}  // namespace artfs::vol

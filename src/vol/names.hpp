@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+// The operations on names: look up, make, link, remove, rename.
+//
+// Contract:   as volume.hpp says of the calls of the same names. Removing the last link of an inode
+//             that is in use leaves an orphan (orphan.hpp).
+// Threading:  any thread; the stripes of the directories and children concerned, rename_mutex first
+//             when a directory moves to another directory. The names are looked up without locks,
+//             the inodes locked, and the look-up repeated: it starts over when they changed.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "artfs/volume.hpp"
+
+#include "vol/core.hpp"
+
+namespace artfs::vol {
+
+[[nodiscard]] Result<Attr> lookup(Core& core, Place place);
+
+// What is made: the type in mode, rdev for devices, the target of a symlink.
+struct NewInode {
+  std::uint32_t mode = 0;
+  std::uint64_t rdev = 0;
+  std::string_view target = {};
+  bool open = false;  // with one opener
+};
+
+[[nodiscard]] Result<Attr> make(Core& core, Place place, const NewInode& what,
+                                const Caller& caller);
+
+[[nodiscard]] Result<Attr> link(Core& core, Ino ino, Place place);
+[[nodiscard]] Result<void> unlink(Core& core, Place place);
+[[nodiscard]] Result<void> rmdir(Core& core, Place place);
+[[nodiscard]] Result<void> rename(Core& core, Place from, Place to, RenameFlags flags);
+
+}  // namespace artfs::vol
