@@ -50,6 +50,7 @@ class Buffer {
  private:
   friend class FileBytesImpl;
   FileBytesImpl* owner_ = nullptr;  // set by the first change
+  bool tail_is_clean_ = false;      // a flush looked behind the end and found nothing (TAIL)
   std::unique_ptr<Layer> active_;
   std::unique_ptr<Layer> in_flight_;
 };

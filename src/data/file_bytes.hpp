@@ -22,7 +22,8 @@
 //             bytes do not match their hash; store_stopped after a failed write or sync of
 //             blocks.dat; and the Store errors.
 // Invariants: W-DATA: a block's bytes are synced before a transaction that names them is logged.
-//             FRESH: a unit that any durable state names is never overwritten.
+//             FRESH: a unit that any durable state names is never overwritten (space that fallocate put
+//             aside reads as zeros until a transaction says that it is written).
 //             TAIL: bytes of a stored block lie below the committed size; what stands in an extent
 //             behind it is void and is removed before the size passes it.
 #pragma once
@@ -89,21 +90,24 @@ class Flush {
   [[nodiscard]] bool needs_sync() const noexcept;
 
  private:
+  friend class FileBytes;
   friend class FileBytesImpl;
+  std::unique_ptr<FlushState> release() noexcept;
   std::unique_ptr<FlushState> state_;
 };
 
 // One block of a file as its extent names it.
 struct BlockInfo {
   std::uint64_t index = 0;  // block number in the file
-  UnitRun place;
+  UnitRun place{};
   std::uint32_t stored_bytes = 0;  // 0 when unwritten
   bool unwritten = false;          // allocated in advance, reads as zeros
 };
 
 class FileBytes {
  public:
-  // Once per store, on an empty space tree.
+  // Once per volume: free space starts as an empty tree, and blocks.dat with the first growth.
+  // tree_exists when the space tree is not empty.
   [[nodiscard]] static Result<void> format(Store& store, Tree space);
   // O(free runs); no block and no inode is read.
   [[nodiscard]] static Result<std::unique_ptr<FileBytes>> open(const Environment& environment,

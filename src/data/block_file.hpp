@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+// BlockFile: blocks.dat: verified reads, writes to fresh space, one device sync for everybody, growth.
+//
+// Contract:   a write names units that no durable state refers to (FRESH). The file is created by the
+//             first growth. After a failed write or sync of the device the store is stopped and every
+//             later write fails.
+// Threading:  any thread. sync() serves all writes that returned before it was called; callers share.
+// Cost:       read: one device read and one hash of the block; a block read in part is kept in a small
+//             cache by its hash, so that small sequential reads fetch it once.
+// Errors:     block_corrupt (detail: first unit) when the bytes do not match the hash; io_failed;
+//             store_stopped; no_space from grow.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "artfs/store.hpp"
+
+#include "base/mutex.hpp"
+#include "data/extents.hpp"
+#include "io/device.hpp"
+
+namespace artfs::data {
+
+struct BlockFileOptions {
+  std::uint32_t block_bytes = 0;
+  std::uint64_t cache_bytes = 0;
+  std::uint64_t hash_seed = 0;
+  bool read_only = false;
+};
+
+class BlockFile {
+ public:
+  BlockFile(Store& store, const BlockFileOptions& options);
+
+  // Opens the file when it exists; `units` of it are in use or free according to the space tree.
+  [[nodiscard]] Result<void> open(std::uint64_t units);
+
+  [[nodiscard]] base::Hash128 hash(std::span<const std::byte> stored) const noexcept;
+
+  // Bytes [from, from + out.size()) of a written block; bytes behind valid_bytes are zero.
+  [[nodiscard]] Result<void> read(const Block& block, std::size_t from, std::span<std::byte> out);
+  // Reads the device and compares the hash, past the cache.
+  [[nodiscard]] Result<void> verify(const Block& block);
+  // One write from the start of `unit`. The ticket names it to is_synced.
+  [[nodiscard]] Result<std::uint64_t> write(std::uint64_t unit,
+                                            std::span<const std::span<const std::byte>> buffers);
+  [[nodiscard]] Result<void> sync();
+  [[nodiscard]] bool is_synced(std::uint64_t ticket);
+
+  // Backs [first, first + count) with space, durably. Callers serialise.
+  [[nodiscard]] Result<void> grow(UnitRun run);
+  // This file or the store failed.
+  [[nodiscard]] bool stopped() const noexcept;
+
+ private:
+  // Cached blocks, found by hash; one slot per place, so that a lookup is one lock and one compare.
+  struct CacheSlot {
+    base::Mutex mutex{base::Rank::leaf};
+    base::Hash128 hash ARTFS_GUARDED_BY(mutex);
+    std::vector<std::byte> bytes ARTFS_GUARDED_BY(mutex);
+  };
+
+  [[nodiscard]] Result<io::File*> file();
+  [[nodiscard]] Result<void> read_verified(const Block& block, std::span<std::byte> stored);
+  [[nodiscard]] CacheSlot& slot_of(const base::Hash128& hash) noexcept;
+  Error stop(Error reason) noexcept;
+
+  Store& store_;
+  const BlockFileOptions options_;
+  std::unique_ptr<io::File> owned_;       // set once, by open() or the first growth
+  std::atomic<io::File*> file_{nullptr};  // published after owned_ is set
+  std::atomic<bool> stopped_{false};
+
+  base::Mutex mutex_{base::Rank::leaf};
+  base::CondVar synced_cond_;
+  std::uint64_t writes_done_ ARTFS_GUARDED_BY(mutex_) = 0;
+  std::uint64_t writes_synced_ ARTFS_GUARDED_BY(mutex_) = 0;  // of writes_done_
+  bool syncing_ ARTFS_GUARDED_BY(mutex_) = false;
+
+  std::vector<std::unique_ptr<CacheSlot>> cache_;
+};
+
+}  // namespace artfs::data

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+// Extents: where the blocks of a file are; runs of 16 references as records of the volume tree.
+//
+// Contract:   a Run is always 16 blocks; encode_run leaves trailing holes out and gives an empty string
+//             when all are holes (the record is erased then). decode_run accepts exactly what
+//             encode_run produces.
+// Threading:  values; load_run as Tree::get.
+// Errors:     record_corrupt with the inode number in `detail`.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "artfs/store.hpp"
+
+#include "base/checksum.hpp"
+#include "data/change.hpp"
+#include "format/content.hpp"
+
+namespace artfs::data {
+
+struct Block {
+  UnitRun place{};  // count 0: a hole
+  std::uint32_t stored_bytes = 0;
+  std::uint32_t valid_bytes = 0;
+  bool unwritten = false;
+  base::Hash128 hash{};
+
+  [[nodiscard]] bool is_hole() const noexcept { return place.count == 0; }
+
+  // Bytes stand in blocks.dat.
+  [[nodiscard]] bool is_written() const noexcept { return place.count != 0 && !unwritten; }
+
+  friend bool operator==(const Block&, const Block&) = default;
+};
+
+using Run = std::array<Block, format::blocks_per_run>;
+
+[[nodiscard]] constexpr std::uint64_t run_of(std::uint64_t block) noexcept {
+  return block - block % format::blocks_per_run;
+}
+
+[[nodiscard]] std::string encode_run(const Run& run);
+[[nodiscard]] Result<Run> decode_run(Ino ino, std::string_view value);
+
+// The run that starts at `first_block`; all holes when there is no record.
+[[nodiscard]] Result<Run> load_run(Tree volume, Ino ino, std::uint64_t first_block);
+
+// Block lookups of one operation: keeps the run it looked at last.
+class ExtentReader {
+ public:
+  ExtentReader(Tree volume, Ino ino) noexcept : volume_(volume), ino_(ino) {}
+
+  // Valid until the next call.
+  [[nodiscard]] Result<const Block*> find(std::uint64_t block);
+
+ private:
+  Tree volume_;
+  Ino ino_;
+  std::uint64_t loaded_ = ~std::uint64_t{0};  // first block of run_
+  Run run_;
+};
+
+}  // namespace artfs::data

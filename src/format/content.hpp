@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+// File contents on disk: block references in extent runs, and the records of the space tree.
+//
+//   volume tree   extent key of a run's first block -> 1 to 16 BlockRef; holes are zero, trailing ones left out
+//   space tree    be64(first unit) -> FreeRun: units that nothing uses
+//                 "secret"                          -> ContentSecret: keys the content hashes
+//   blocks.dat    units of 4 KiB; a block starts at a unit, its last unit is filled with zeros
+//
+// Contract:   a run is aligned to blocks_per_run. A reference names its bytes by keyed hash, so that equal
+//             blocks can be found and shared later; the hash covers stored_bytes bytes, of which the
+//             first valid_bytes count (a truncation shortens them without rewriting the block).
+// Errors:     check_block_ref: false for what no version 1 writer produces.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+#include <type_traits>
+
+#include "artfs/types.hpp"
+
+#include "base/endian.hpp"
+
+namespace artfs::format {
+
+inline constexpr std::uint64_t content_unit_bytes = 4 * kib;
+inline constexpr std::uint64_t blocks_per_run = 16;
+inline constexpr std::uint32_t block_bytes_min = 4 * static_cast<std::uint32_t>(kib);
+inline constexpr std::uint32_t block_bytes_max = static_cast<std::uint32_t>(mib);
+inline constexpr std::uint32_t inline_bytes_limit = 4096;
+inline constexpr std::string_view blocks_file_name = "blocks.dat";
+
+// Allocated in advance, never written: no bytes, no hash, reads as zeros.
+inline constexpr std::uint8_t block_flag_unwritten = 1;
+
+struct BlockRef {
+  base::le48 first_unit;        // 0x00  position in blocks.dat, in units
+  base::le16 units;             // 0x06  allocated; 0: a hole, everything else is zero then
+  base::le24 stored_bytes;      // 0x08  covered by the hash
+  base::le24 valid_bytes;       // 0x0b  bytes of the file; what follows in the block reads as zeros
+  std::uint8_t flags = 0;       // 0x0e  block_flag_*; unknown ones are refused
+  std::uint8_t reserved = 0;    // 0x0f  zero
+  base::le64 content_hash_low;  // 0x10  XXH3-128, keyed
+  base::le64 content_hash_high;  // 0x18
+};
+
+static_assert(sizeof(BlockRef) == 0x20 && std::is_trivially_copyable_v<BlockRef>);
+static_assert(offsetof(BlockRef, stored_bytes) == 0x08 && offsetof(BlockRef, flags) == 0x0e);
+static_assert(offsetof(BlockRef, content_hash_low) == 0x10);
+
+struct FreeRun {
+  base::le64 units;  // 0x00  not zero
+};
+
+static_assert(sizeof(FreeRun) == 0x08 && std::is_trivially_copyable_v<FreeRun>);
+
+inline constexpr std::string_view content_secret_key = "secret";
+
+struct ContentSecret {
+  base::le64 hash_seed;  // 0x00  random, from mkfs
+};
+
+static_assert(sizeof(ContentSecret) == 0x08 && std::is_trivially_copyable_v<ContentSecret>);
+
+// Transactional counters of the space tree.
+inline constexpr std::size_t space_counter_total = 0;  // units of blocks.dat
+inline constexpr std::size_t space_counter_used = 1;   // units referenced by files
+
+[[nodiscard]] constexpr bool is_zero(const BlockRef& ref) noexcept {
+  return ref.first_unit == 0 && ref.units == 0 && ref.stored_bytes == 0 && ref.valid_bytes == 0 &&
+         ref.flags == 0 && ref.reserved == 0 && ref.content_hash_low == 0 &&
+         ref.content_hash_high == 0;
+}
+
+[[nodiscard]] constexpr bool check_block_ref(const BlockRef& ref) noexcept {
+  if (ref.units == 0) return is_zero(ref);
+  if (ref.units > block_bytes_max / content_unit_bytes || ref.reserved != 0) return false;
+  if (ref.flags == block_flag_unwritten) {
+    return ref.stored_bytes == 0 && ref.valid_bytes == 0 && ref.content_hash_low == 0 &&
+           ref.content_hash_high == 0;
+  }
+  return ref.flags == 0 && ref.stored_bytes != 0 && ref.valid_bytes <= ref.stored_bytes &&
+         ref.stored_bytes <= ref.units * content_unit_bytes;
+}
+
+}  // namespace artfs::format

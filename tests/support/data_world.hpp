@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: Apache-2.0
+// DataWorld: a store on the memory directory with file contents, and files with their expected bytes.
+//
+// Contract:   plays the volume's part: one DataFile is one inode, its record is kept in the volume tree
+//             so that it survives reopening. check_world() compares everything with everything.
+// Threading:  DataWorld as FileBytes; a DataFile: one thread at a time.
+#pragma once
+
+#include <algorithm>
+#include <catch2/catch.hpp>
+#include <cstdint>
+#include <memory>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "artfs/store.hpp"
+
+#include "base/bytes.hpp"
+#include "base/endian.hpp"
+#include "data/file_bytes.hpp"
+#include "engine/store_impl.hpp"
+#include "format/key.hpp"
+#include "io/memory_directory.hpp"
+
+namespace artfs::test {
+
+struct DataFile {
+  Ino ino;
+  data::Contents contents{};
+  data::Buffer buffer{};
+  std::string bytes{};  // what must be read
+};
+
+inline std::string encode_contents(const data::Contents& contents) {
+  std::string out;
+  base::append_be64(out, contents.size);
+  base::append_be64(out, contents.units);
+  out.push_back(contents.is_inline ? 'i' : 'b');
+  return out + contents.inline_bytes;
+}
+
+inline data::Contents decode_contents(std::string_view value) {
+  return {.size = base::load_be64(value.data()),
+          .units = base::load_be64(value.data() + 8),
+          .is_inline = value[16] == 'i',
+          .inline_bytes = std::string(value.substr(17))};
+}
+
+struct DataWorld {
+  data::Layout layout{.block_bytes = 16384, .inline_bytes_max = 2048};
+  data::DataOptions options{.growth_step_bytes = mib, .headroom_bytes_max = 0};
+  io::MemoryDirectory* disk = nullptr;  // owned by the store
+  std::unique_ptr<Store> store;
+  Tree volume;
+  Tree space;
+  std::unique_ptr<data::FileBytes> bytes;
+
+  DataWorld() : DataWorld(data::Layout{.block_bytes = 16384, .inline_bytes_max = 2048}) {}
+
+  explicit DataWorld(const data::Layout& with) : layout(with) {
+    auto directory = std::make_unique<io::MemoryDirectory>();
+    REQUIRE(engine::StoreImpl::create(*directory, {}));
+    open(std::move(directory));
+  }
+
+  void open(std::unique_ptr<io::MemoryDirectory> directory) {
+    disk = directory.get();
+    auto impl = engine::StoreImpl::open(std::move(directory), {.path = "test", .options = {}});
+    REQUIRE(impl);
+    store = std::make_unique<Store>(*std::move(impl));
+    volume = open_tree("volume");
+    space = open_tree("space");
+    open_bytes();
+  }
+
+  Tree open_tree(std::string_view name) {
+    auto tree = store->open_tree(name);
+    if (!tree) tree = store->create_tree(name);
+    REQUIRE(tree);
+    return *tree;
+  }
+
+  void open_bytes() {
+    auto opened = data::FileBytes::open({store.get(), volume, space}, layout, options);
+    REQUIRE(opened);
+    bytes = *std::move(opened);
+  }
+
+  // As after a restart: only what is in the trees and on the disk counts.
+  void reopen_bytes(const std::vector<DataFile*>& files) {
+    for (DataFile* file : files) file->buffer.discard();
+    bytes.reset();
+    open_bytes();
+    for (DataFile* file : files) load(*file);
+  }
+
+  void load(DataFile& file) {
+    const auto record = volume.get(format::inode_key(file.ino));
+    file.contents = record ? decode_contents(record->value) : data::Contents{};
+  }
+
+  Result<void> write(DataFile& file, std::uint64_t offset, std::string_view data) {
+    ARTFS_TRY(bytes->write(file.ino, file.contents, file.buffer, offset, base::as_bytes(data)));
+    if (file.bytes.size() < offset + data.size()) file.bytes.resize(offset + data.size());
+    file.bytes.replace(offset, data.size(), data);
+    return {};
+  }
+
+  Result<void> truncate(DataFile& file, std::uint64_t size) {
+    ARTFS_TRY(bytes->truncate(file.ino, file.contents, file.buffer, size));
+    file.bytes.resize(size);
+    return {};
+  }
+
+  Result<void> fallocate(DataFile& file, const data::FileBytes::Range& range) {
+    ARTFS_TRY(bytes->fallocate(file.ino, file.contents, file.buffer, range));
+    const std::uint64_t end = range.offset + range.length;
+    if (!range.keep_size && end > file.bytes.size()) file.bytes.resize(end);
+    return {};
+  }
+
+  std::string read(const DataFile& file, std::uint64_t offset, std::size_t count) {
+    std::string out(count, '?');
+    const auto got = bytes->read(file.ino, file.contents, &file.buffer, offset,
+                                 std::as_writable_bytes(std::span(out.data(), out.size())));
+    REQUIRE(got);
+    out.resize(*got);
+    return out;
+  }
+
+  Result<void> finish(DataFile& file, data::Flush&& flush) {
+    data::Contents contents = file.contents;
+    data::Change change;
+    auto result = bytes->finish_flush(flush, contents, change);
+    if (result) {
+      change.txn.put(volume, format::inode_key(file.ino), encode_contents(contents));
+      const auto version = bytes->commit(change);
+      if (!version) result = fail(version.error());
+    }
+    if (!result) {
+      bytes->aborted(std::move(flush));
+      return result;
+    }
+    file.contents = contents;
+    bytes->committed(std::move(flush));
+    return {};
+  }
+
+  Result<void> flush_once(DataFile& file) {
+    data::Flush flush = bytes->begin_flush(file.ino, file.contents, file.buffer);
+    if (!flush) return {};
+    Result<void> result = bytes->write_out(flush);
+    if (result && flush.needs_sync()) result = bytes->sync_data();
+    if (!result) {
+      bytes->aborted(std::move(flush));
+      return result;
+    }
+    return finish(file, std::move(flush));
+  }
+
+  Result<void> flush(DataFile& file) {
+    while (file.buffer.dirty()) ARTFS_TRY(flush_once(file));
+    return {};
+  }
+
+  Result<void> remove(DataFile& file, std::size_t blocks_max = 1024) {
+    file.buffer.discard();
+    for (bool more = true; more;) {
+      data::Contents contents = file.contents;
+      data::Change change;
+      more = ARTFS_TRY(bytes->reclaim(file.ino, contents, change, blocks_max));
+      if (more) {
+        change.txn.put(volume, format::inode_key(file.ino), encode_contents(contents));
+      } else {
+        change.txn.erase(volume, format::inode_key(file.ino));
+      }
+      const auto version = bytes->commit(change);
+      if (!version) return fail(version.error());
+      file.contents = contents;
+    }
+    file.bytes.clear();
+    return {};
+  }
+};
+
+inline std::string random_bytes(std::mt19937_64& random, std::size_t count) {
+  std::string out(count, '\0');
+  for (char& byte : out) byte = static_cast<char>(random());
+  return out;
+}
+
+// Every unit is referenced by one block or free, and the counters agree.
+inline void check_space(DataWorld& world, const std::vector<DataFile*>& files) {
+  std::vector<bool> seen(world.bytes->units_total(), false);
+  std::uint64_t used = 0;
+  const auto claim = [&seen](data::UnitRun run) {
+    REQUIRE(run.first + run.count <= seen.size());
+    for (std::uint64_t unit = run.first; unit < run.first + run.count; ++unit) {
+      REQUIRE_FALSE(seen[unit]);
+      seen[unit] = true;
+    }
+  };
+  for (const DataFile* file : files) {
+    std::uint64_t units = 0;
+    REQUIRE(world.bytes->for_each_block(file->ino, [&](const data::BlockInfo& block) {
+      claim(block.place);
+      units += block.place.count;
+    }));
+    REQUIRE(units == file->contents.units);
+    used += units;
+  }
+  REQUIRE(world.bytes->space().units_used == used);
+  REQUIRE(world.bytes->for_each_free_run(claim));
+  REQUIRE(std::find(seen.begin(), seen.end(), false) == seen.end());
+}
+
+}  // namespace artfs::test
