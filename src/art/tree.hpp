@@ -14,15 +14,18 @@
 // Source:     Leis et al. (ICDE 2013) for the node kinds; crossings, suffix leaves and spill: DESIGN 4.
 #pragma once
 
+#include <bitset>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "artfs/result.hpp"
 #include "artfs/types.hpp"
+
 #include "frame/cache.hpp"
 
 namespace artfs::art {
@@ -34,7 +37,7 @@ struct TreeView {
 
 struct Found {
   std::string_view value;  // into the pinned frame: copy it before the latch goes
-  Lsn version;
+  Lsn version{};
   frame::Pin pin;
 };
 
@@ -45,16 +48,16 @@ struct Found {
 
 struct ScanRequest {
   std::string_view prefix;
-  std::string_view after;           // entries strictly greater than this ...
-  bool after_valid = false;         // ... when set (an empty `after` is a position too)
+  std::string_view after;    // entries strictly greater than this ...
+  bool after_valid = false;  // ... when set (an empty `after` is a position too)
   std::optional<char> delimiter;
   bool keys_only = false;
 };
 
 struct ScanItem {
-  std::size_t key_off = 0, key_bytes = 0;      // into ScanBatch::bytes
+  std::size_t key_off = 0, key_bytes = 0;  // into ScanBatch::bytes
   std::size_t value_off = 0, value_bytes = 0;
-  Lsn version;
+  Lsn version{};
   bool is_rollup = false;
 };
 
@@ -67,14 +70,15 @@ struct ScanBatch {
 
 // Appends up to `items_max` entries (about `bytes_max` bytes, at least one entry) to the batch. On
 // frame_not_resident what was gathered stays valid: the caller may use it or load and continue.
-[[nodiscard]] Result<void> scan(const TreeView& tree, const ScanRequest& request, std::size_t items_max,
-                                std::size_t bytes_max, ScanBatch& batch);
+[[nodiscard]] Result<void> scan(const TreeView& tree, const ScanRequest& request,
+                                std::size_t items_max, std::size_t bytes_max, ScanBatch& batch);
 
 // What a transaction will do to the tree, gathered key by key before it is logged: every frame on the
 // way is resident and pinned, and the number of new frames that spills may need is bounded.
 class WritePlan {
  public:
-  [[nodiscard]] Result<void> add_put(const TreeView& tree, std::string_view key, std::size_t value_bytes);
+  [[nodiscard]] Result<void> add_put(const TreeView& tree, std::string_view key,
+                                     std::size_t value_bytes);
   [[nodiscard]] Result<void> add_erase(const TreeView& tree, std::string_view key);
   // Upper bound of frames that applying the plan may create.
   [[nodiscard]] std::size_t frames_needed() const noexcept;
@@ -82,13 +86,21 @@ class WritePlan {
 
  private:
   struct Target {
-    FrameId frame;
-    std::size_t bytes_free = 0;
+    std::size_t pin = 0;  // index
+    std::size_t bytes_live = 0;
     std::size_t bytes_needed = 0;
-    std::size_t puts = 0;
+
+    [[nodiscard]] bool fits() const noexcept;
   };
+
+  // The pin, by index, of the frame the key's way ends in.
+  [[nodiscard]] Result<std::size_t> walk(const TreeView& tree, std::string_view key);
+  [[nodiscard]] Result<std::size_t> pin_frame(const TreeView& tree, FrameId id);
+
   std::vector<Target> targets_;
   std::vector<frame::Pin> pins_;
+  std::size_t bytes_needed_ = 0;
+  bool has_erases_ = false;
 };
 
 // Writes the record (AP). Spills and compacts as needed, out of `reserve`.
@@ -101,14 +113,21 @@ bool erase(const TreeView& tree, std::string_view key, Lsn version);
 // Formats the empty root frame of a new tree.
 void format_root(const frame::Pin& root);
 
+using EdgeSet = std::bitset<256>;
+
 // Walks one frame completely: structure, bounds, counts, free space. Appends one line per problem.
 struct FrameCheck {
   std::vector<std::string> problems;
-  std::vector<FrameId> children;  // frames its crossings lead to, each once
-  std::uint64_t keys = 0;         // leaves in this frame
+  std::vector<FrameId> children;     // frames its crossings lead to, each once ...
+  std::vector<EdgeSet> child_edges;  // ... and the edges that lead there
+  EdgeSet root_edges;                // bytes that keys go on with at its root
+  std::uint64_t keys = 0;            // leaves in this frame
   std::uint64_t bytes_live = 0;
 };
+
 void check_frame(FrameId id, std::span<const std::byte> bytes, FrameCheck& check);
+// What one frame cannot tell: the parent's `edges` to it must be the bytes at its root. Adds to `check`.
+void check_entry(const EdgeSet& edges, FrameCheck& check);
 // The frame as indented text: nodes, labels, leaves, crossings (artfs dump).
 [[nodiscard]] std::string frame_to_text(std::span<const std::byte> bytes, bool with_values);
 

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "art/restructure.hpp"
+
+#include <utility>
+
+#include "art/image.hpp"
+#include "art/room.hpp"
+#include "art/spill.hpp"
+
+namespace artfs::art {
+
+namespace {
+
+void spill(const TreeView& tree, const frame::Pin& pin, const RoomRequest& request,
+           frame::FrameReserve& reserve) {
+  const View view(pin.bytes());
+  const SpillChoice choice = choose_spill(view, request);
+  ARTFS_ASSERT(choice.edges.any());  // AP (3)
+  const frame::Pin child = tree.cache.create(reserve);
+  {
+    Image moved;
+    const bool is_copied = moved.copy_edges(view, choice.node, choice.edges);
+    ARTFS_ASSERT(is_copied);
+    moved.install(child);
+    Editor(child).write_header().page_lsn = view.header().page_lsn;
+  }
+  Image rest;
+  const Cut cut{.node = choice.node.ref, .edges = choice.edges, .frame = child.id()};
+  const bool is_copied = rest.copy_frame(view, cut, {});
+  ARTFS_ASSERT(is_copied);
+  rest.install(pin);
+}
+
+}  // namespace
+
+bool compact(const frame::Pin& pin) {
+  Image image;
+  if (!image.copy_frame(View(pin.bytes()), {}, {})) return false;
+  image.install(pin);
+  return true;
+}
+
+bool make_room(const TreeView& tree, const frame::Pin& pin, const RoomRequest& request,
+               frame::FrameReserve& reserve) {
+  if (View(pin.bytes()).header().bytes_live + request.need > fill_max) {
+    spill(tree, pin, request, reserve);
+    return true;
+  }
+  const bool is_compacted = compact(pin);
+  ARTFS_ASSERT(is_compacted);
+  return false;
+}
+
+bool try_merge(const TreeView& tree, const frame::Pin& parent, Ref crossing, frame::Pin& child) {
+  const View parent_view(parent.bytes());
+  const View child_view(child.bytes());
+  const std::size_t child_live = child_view.header().bytes_live;
+  if (child_live > merge_child_max) return false;
+  if (parent_view.header().bytes_live + child_live > merge_both_max) return false;
+  Image both;
+  if (!both.copy_frame(parent_view, {}, {.crossing = crossing, .child = &child_view})) return false;
+  const std::uint64_t child_lsn = child_view.header().page_lsn;
+  both.install(parent);
+  format::FrameHeader& header = Editor(parent).write_header();
+  if (child_lsn > header.page_lsn) header.page_lsn = child_lsn;
+  tree.cache.remove(std::move(child));
+  return true;
+}
+
+}  // namespace artfs::art
