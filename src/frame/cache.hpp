@@ -99,8 +99,8 @@ struct FrozenFrame {
   FrameId id;
   io::SlotId slot;
   PageMask pages;
-  bool is_new =
-      false;  // no durable manifest names its slot yet: may be written home before the commit
+  // No durable manifest names its slot yet: it may be written home before the commit.
+  bool is_new = false;
   Resident* resident = nullptr;
 };
 
