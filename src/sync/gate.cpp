@@ -18,7 +18,7 @@ Gate::Shard& Gate::enter() noexcept {
     leave(shard);
     for (std::uint32_t spin = 0; spin < spins_before_park; ++spin) {
       if (closed_.load(std::memory_order_relaxed) == 0) break;
-      spin_pause();
+      spin_step(spin);
     }
     park(closed_, 1);
   }
@@ -41,7 +41,7 @@ void Gate::close() noexcept {
   for (Shard& shard : shards_) {
     for (std::uint32_t spin = 0; spin < spins_before_park; ++spin) {
       if (shard.leases.load(std::memory_order_seq_cst) == 0) break;
-      spin_pause();
+      spin_step(spin);
     }
     for (;;) {
       const std::uint32_t seen = drained_.load(std::memory_order_acquire);  // pairs with leave

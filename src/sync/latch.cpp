@@ -8,7 +8,7 @@ namespace artfs::sync {
 void Latch::lock_shared_slow() noexcept {
   for (std::uint32_t spin = 0; spin < spins_before_park; ++spin) {
     if (try_lock_shared()) return;
-    spin_pause();
+    spin_step(spin);
   }
   std::uint64_t state = state_.load(std::memory_order_relaxed);
   for (;;) {
@@ -35,7 +35,7 @@ void Latch::lock_shared_slow() noexcept {
 void Latch::lock_exclusive_slow() noexcept {
   for (std::uint32_t spin = 0; spin < spins_before_park; ++spin) {
     if (try_lock_exclusive()) return;
-    spin_pause();
+    spin_step(spin);
   }
   // From here on new readers queue behind us.
   [[maybe_unused]] const std::uint64_t before =

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <atomic>
 #include <catch2/catch.hpp>
+#include <chrono>
 #include <cstdint>
 #include <thread>
 #include <vector>
@@ -87,4 +88,31 @@ TEST_CASE("gate: a lease may end on another processor than it began on", "[unit]
   }
   const GateExclusive exclusive(gate);  // hangs if a count was left behind
   SUCCEED();
+}
+
+TEST_CASE("gate: leases and exclusive holders that parked get in", "[unit][sync]") {
+  Gate gate(Rank::commit_gate);
+  std::uint64_t changed = 0;
+  std::atomic<std::uint64_t> leased{0};
+  for (int round = 0; round < 5; ++round) {
+    std::vector<std::thread> threads;
+    {
+      const GateLease holder(gate);
+      for (int i = 0; i < 2; ++i) {
+        threads.emplace_back([&] {
+          const GateExclusive exclusive(gate);
+          ++changed;
+          std::this_thread::sleep_for(std::chrono::milliseconds(2));  // leases park meanwhile
+        });
+        threads.emplace_back([&] {
+          const GateLease lease(gate);
+          leased.fetch_add(1);
+        });
+      }
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));  // long enough to park
+    }
+    for (std::thread& thread : threads) thread.join();
+  }
+  CHECK(changed == 10);
+  CHECK(leased.load() == 10);
 }

@@ -2,6 +2,7 @@
 #include <array>
 #include <atomic>
 #include <catch2/catch.hpp>
+#include <chrono>
 #include <cstdint>
 #include <thread>
 #include <vector>
@@ -194,4 +195,32 @@ TEST_CASE("FAIR: a writer gets in between readers that never pause", "[unit][syn
   stop.store(true);
   for (std::thread& reader : readers) reader.join();
   SUCCEED();
+}
+
+TEST_CASE("latch: everybody who parked behind a long holder gets in", "[unit][sync]") {
+  Latch latch(Rank::tree);
+  std::uint64_t written = 0;
+  std::atomic<std::uint64_t> read{0};
+  for (int round = 0; round < 5; ++round) {
+    std::vector<std::thread> threads;
+    {
+      const ExclusiveGuard holder(latch);
+      for (int i = 0; i < 3; ++i) {
+        threads.emplace_back([&] {
+          const ExclusiveGuard guard(latch);
+          ++written;
+          std::this_thread::sleep_for(std::chrono::milliseconds(2));  // the next ones park again
+        });
+        threads.emplace_back([&] {
+          const SharedGuard guard(latch);
+          read.fetch_add(1);
+          std::this_thread::sleep_for(std::chrono::milliseconds(2));
+        });
+      }
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));  // long enough to park
+    }
+    for (std::thread& thread : threads) thread.join();
+  }
+  CHECK(written == 15);
+  CHECK(read.load() == 15);
 }
