@@ -60,9 +60,9 @@ struct ManifestState {
   std::unordered_map<FrameId, io::SlotId> frames;
   std::map<TreeId, ManifestTree> trees;
 
-  // manifest_corrupt, with nothing changed, when the delta does not fit: wrong generation, a
-  // created frame that exists or a slot in use, a removed frame that does not exist, a root that is
-  // no frame.
+  // manifest_corrupt (detail: the id that does not fit), with nothing changed: another generation
+  // than the next, a created frame that exists, a removed one that does not, a root that is no frame.
+  [[nodiscard]] Result<void> check(const ManifestDelta& delta) const;
   [[nodiscard]] Result<void> apply(const ManifestDelta& delta);
   [[nodiscard]] std::vector<frame::FrameLocation> locations() const;
 
