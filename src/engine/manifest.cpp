@@ -201,8 +201,9 @@ Result<void> Journal::load(bool read_only) {
   backed_ = file.size();
   const bool clean = std::all_of(file.begin() + static_cast<std::ptrdiff_t>(tail_), file.end(),
                                  [](std::byte byte) { return byte == std::byte{0}; });
-  if (read_only || clean) return {};
-  ARTFS_TRY(cut_tail());
+  if (read_only) return {};
+  if (!clean) ARTFS_TRY(cut_tail());
+  // A killed process may have left its last append in the page cache alone.
   return file_->sync_data();
 }
 

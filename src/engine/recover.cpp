@@ -128,8 +128,8 @@ class Opener {
   // A checkpoint whose commit record is on disk happened; its home writes may not have.
   [[nodiscard]] Result<void> redo() {
     state_ = store_->manifest_->state();
-    const auto log = ARTFS_TRY(
-        checkpoint::LogReader::find(directory(), store_->superblock_.uuid, state_.generation + 1));
+    const auto log = ARTFS_TRY(checkpoint::LogReader::find(directory(), store_->superblock_.uuid,
+                                                           state_.generation + 1, read_only()));
     if (log == nullptr) {
       restore_slots();
       return {};

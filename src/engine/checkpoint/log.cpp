@@ -174,6 +174,10 @@ class Reader final : public LogReader {
   Reader(std::unique_ptr<io::File> file, const CheckpointCommit& commit)
       : file_(std::move(file)), commit_(commit) {}
 
+  // A process killed inside commit() leaves a whole log that is in the page cache only. Nothing may
+  // be written home on its word before it is on the device.
+  [[nodiscard]] Result<void> make_durable() { return file_->sync_data(); }
+
   // False: what follows the commit page is not what it speaks of.
   [[nodiscard]] Result<bool> verify();
 
@@ -258,9 +262,9 @@ Result<std::unique_ptr<LogWriter>> LogWriter::open(io::Directory& directory,
 
 Result<std::unique_ptr<LogReader>> LogReader::find(io::Directory& directory,
                                                    const std::array<std::byte, 16>& uuid,
-                                                   std::uint64_t generation) {
+                                                   std::uint64_t generation, bool read_only) {
   if (!ARTFS_TRY(directory.exists(file_name))) return nullptr;
-  auto file = ARTFS_TRY(directory.open(file_name, {.read_only = true}));
+  auto file = ARTFS_TRY(directory.open(file_name, {.read_only = read_only}));
   CheckpointCommit commit;
   const std::size_t read = ARTFS_TRY(file->read_at(0, base::object_bytes_mutable(commit)));
   if (read < sizeof(commit) || commit.magic != format::checkpoint_magic ||
@@ -270,6 +274,7 @@ Result<std::unique_ptr<LogReader>> LogReader::find(io::Directory& directory,
   }
   auto reader = std::make_unique<Reader>(std::move(file), commit);
   if (!ARTFS_TRY(reader->verify())) return nullptr;
+  if (!read_only) ARTFS_TRY(reader->make_durable());
   return reader;
 }
 

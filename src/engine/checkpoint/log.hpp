@@ -62,10 +62,11 @@ class LogWriter {
 
 class LogReader {
  public:
-  // The checkpoint of exactly this generation, when a committed one is there.
+  // The checkpoint of exactly this generation, or nullptr when none is committed. Unless read_only,
+  // it is on the device on return: a killed process may have left it in the page cache alone.
   [[nodiscard]] static Result<std::unique_ptr<LogReader>> find(
-      io::Directory& directory, const std::array<std::byte, 16>& uuid,
-      std::uint64_t generation);  // nullptr: nothing committed
+      io::Directory& directory, const std::array<std::byte, 16>& uuid, std::uint64_t generation,
+      bool read_only);
   virtual ~LogReader() = default;
 
   [[nodiscard]] virtual const ManifestDelta& delta() const noexcept = 0;
