@@ -11,6 +11,7 @@
 #include <string>
 
 #include "artfs/store.hpp"
+
 #include "engine/store_impl.hpp"
 #include "io/memory_directory.hpp"
 #include "support/borrowed_directory.hpp"
@@ -56,13 +57,14 @@ inline void require_clean(Store& store) {
 class TemporaryDirectory {
  public:
   TemporaryDirectory() {
-    std::string pattern =
-        (std::filesystem::temp_directory_path() / "artfs-engine-XXXXXX").string();
+    std::string pattern = (std::filesystem::temp_directory_path() / "artfs-engine-XXXXXX").string();
     REQUIRE(::mkdtemp(pattern.data()) != nullptr);
     path_ = pattern;
   }
+
   TemporaryDirectory(const TemporaryDirectory&) = delete;
   TemporaryDirectory& operator=(const TemporaryDirectory&) = delete;
+
   ~TemporaryDirectory() {
     std::error_code ignored;
     std::filesystem::remove_all(path_, ignored);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <catch2/catch.hpp>
-
 #include "support/engine_store.hpp"
+
+#include <catch2/catch.hpp>
 
 namespace artfs {
 
@@ -170,8 +170,8 @@ TEST_CASE("store: scans go by prefix, position, delimiter and limit", "[unit][en
   const Tree tree = *store->create_tree("t");
   for (int directory = 0; directory < 40; ++directory) {
     for (int file = 0; file < 50; ++file) {
-      const std::string key = "d" + std::to_string(100 + directory) + "/f" +
-                              std::to_string(1000 + file);
+      const std::string key =
+          "d" + std::to_string(100 + directory) + "/f" + std::to_string(1000 + file);
       REQUIRE(tree.put(key, key + "!").has_value());
     }
   }

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+// RandomKeys: seeded keys and values of the shapes that break trees: paths, shared prefixes, zero
+// bytes, one key a prefix of another, now and then a very long one.
+#pragma once
+
+#include <cstdint>
+#include <random>
+#include <string>
+
+#include "artfs/types.hpp"
+
+namespace artfs::test {
+
+class RandomKeys {
+ public:
+  RandomKeys(std::uint64_t seed, std::uint64_t paths) : random_(seed), paths_(paths) {}
+
+  [[nodiscard]] std::uint64_t below(std::uint64_t bound) { return random_() % bound; }
+
+  [[nodiscard]] bool chance(std::uint64_t percent) { return below(100) < percent; }
+
+  [[nodiscard]] std::string key() {
+    const std::uint64_t kind = below(100);
+    if (kind < 85) return path(below(paths_));
+    if (kind < 98) return letters(below(6));
+    return path(below(paths_)) + std::string(below(key_bytes_max - 64), 'x') + letters(2);
+  }
+
+  [[nodiscard]] std::string value() {
+    const std::uint64_t kind = below(1000);
+    std::uint64_t length = below(64);
+    if (kind >= 850) length = below(1000);
+    if (kind >= 990) length = below(16 * kib);
+    if (kind == 999) length = below(value_bytes_max + 1);
+    std::string value(length, '\0');
+    for (char& byte : value) byte = static_cast<char>(random_());
+    return value;
+  }
+
+  [[nodiscard]] std::string path(std::uint64_t number) const {
+    return "usr/share/d" + std::to_string(number % 37) + "/e" + std::to_string(number % 401) +
+           "/file-" + std::to_string(number);
+  }
+
+  [[nodiscard]] std::string letters(std::uint64_t length) {
+    static constexpr char alphabet[] = {'a', 'b', '/', '\0', '\xff'};
+    std::string text;
+    for (std::uint64_t index = 0; index < length; ++index) text += alphabet[below(5)];
+    return text;
+  }
+
+ private:
+  std::mt19937_64 random_;
+  std::uint64_t paths_;
+};
+
+}  // namespace artfs::test
