@@ -2,6 +2,7 @@
 // How a change happens: sizes, admission, log space and frames first, all without locks; then latches
 // in order of tree, guards, plan, gate, log, apply. What is missing on the way is fetched with every
 // lock released, and the change starts over. After the append nothing can fail.
+#include <algorithm>
 #include <optional>
 
 #include "base/assert.hpp"
@@ -64,8 +65,10 @@ Result<void> StoreImpl::admit() {
   const std::uint64_t budget_bytes = cache_->budget_bytes();
   for (unsigned round = 0;; ++round) {
     const std::uint64_t held_bytes = cache_->unevictable_bytes();
+    // What an earlier run logged was checkpointed or replayed; LSNs between the runs are no work.
+    const std::uint64_t log_start = std::max(checkpoint_writer_->cut(), opened_at_).raw;
     if (held_bytes * 100 >= budget_bytes * pressure_start_percent ||
-        log_->bytes_since_cut() >= options_.checkpoint_log_bytes) {
+        log_->end().raw >= log_start + options_.checkpoint_log_bytes) {
       planner_->kick();
     }
     if (held_bytes * 100 < budget_bytes * pressure_wait_percent) return {};

@@ -229,10 +229,15 @@ class Opener {
   void start_checkpoints() {
     StoreImpl* store = store_.get();
     store->checkpoint_writer_->attach(*store->log_);
+    store->opened_at_ = store->log_->end();
     store->planner_ = std::make_unique<checkpoint::Planner>(
         checkpoint::Planner::Work{.run = [store] { return store->run_checkpoint(); },
                                   .due = [store] { return store->checkpoint_writer_->due(); },
                                   .interval = args_.options.checkpoint_interval});
+    // A long replay would be as long the next time.
+    if (store->log_->bytes_since_cut() >= args_.options.checkpoint_log_bytes) {
+      store->planner_->kick();
+    }
   }
 
   std::unique_ptr<StoreImpl> store_;

@@ -154,6 +154,7 @@ class StoreImpl {
   std::unique_ptr<checkpoint::Planner> planner_;  // none in memory mode and when read-only
   std::atomic<std::uint64_t> memory_lsn_{1};      // versions in memory mode
   std::uint64_t replayed_records_ = 0;
+  Lsn opened_at_;  // end of the log then
   std::atomic<bool> stopped_{false};
   mutable base::Mutex stop_mutex_{base::Rank::leaf};
   Error stop_reason_ ARTFS_GUARDED_BY(stop_mutex_){Errc::io_failed, 0};
