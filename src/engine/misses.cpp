@@ -4,15 +4,18 @@
 namespace artfs::engine {
 
 Result<void> Misses::load(FrameId id) {
-  same_count_ = id == last_ ? same_count_ + 1 : 0;
-  last_ = id;
-  if (same_count_ >= same_frame_max) return fail(Errc::frame_corrupt, id.raw);
+  if (++loads_ > loads_max) return fail(Errc::cache_exhausted);
   Result<frame::Pin> pin = cache_.load(id);
   if (pin) {
     pins_.push_back(*std::move(pin));
     return {};
   }
-  if (pin.error().code == Errc::frame_not_resident) return {};  // vanished: look again
+  // Between the attempt and the load another thread may have merged the frame away. Then the next
+  // attempt asks for another one: ids are never reused. The same again is damage.
+  if (pin.error().code == Errc::frame_corrupt && id != gone_) {
+    gone_ = id;
+    return {};
+  }
   return fail(pin.error());
 }
 

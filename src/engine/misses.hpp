@@ -9,6 +9,7 @@
 //             let a checkpoint run, start over).
 #pragma once
 
+#include <cstdint>
 #include <vector>
 
 #include "artfs/result.hpp"
@@ -24,22 +25,16 @@ class Misses {
 
   [[nodiscard]] Result<void> load(FrameId id);
 
-  // Gives the pins back and starts counting anew.
-  void drop() noexcept {
-    pins_.clear();
-    last_ = FrameId{};
-    same_count_ = 0;
-  }
+  void drop() noexcept { pins_.clear(); }
 
  private:
-  // A frame may vanish between the attempt and the load (merged by another thread); then the
-  // repeated attempt asks for another one. The same one again and again is a dangling reference.
-  static constexpr unsigned same_frame_max = 16;
+  // More frames than any transaction touches: an operation that loads on and on makes no progress.
+  static constexpr std::uint64_t loads_max = std::uint64_t{1} << 20U;
 
   frame::Cache& cache_;
   std::vector<frame::Pin> pins_;
-  FrameId last_;
-  unsigned same_count_ = 0;
+  FrameId gone_;
+  std::uint64_t loads_ = 0;
 };
 
 }  // namespace artfs::engine

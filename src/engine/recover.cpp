@@ -59,11 +59,9 @@ Result<void> sync_log_files(io::Directory& directory) {
 Result<void> write_to_overlay(frame::Cache& cache, io::BlobStore& overlay) {
   frame::FrozenSet frozen = cache.freeze();
   checkpoint::HomeWriter home(overlay);
-  std::vector<std::byte> images;
   for (frame::FrozenFrame& frame : frozen.frames) {
-    images.clear();
-    cache.capture(frame, images);
-    ARTFS_TRY(home.add(frame.slot, frame.pages, images));
+    const std::span<std::byte> place = ARTFS_TRY(home.add(frame.slot, frame.pages));
+    cache.capture(frame, place);
   }
   ARTFS_TRY(home.flush());
   cache.release(std::move(frozen));
@@ -137,8 +135,10 @@ class Opener {
     ARTFS_TRY(state_.apply(log->delta()));
     restore_slots();
     checkpoint::HomeWriter home(*store_->blobs_);
-    ARTFS_TRY(log->for_each([&](const checkpoint::FramePages& frame) {
-      return home.add(frame.slot, frame.pages, frame.images);
+    ARTFS_TRY(log->for_each([&](const checkpoint::FramePages& frame) -> Result<void> {
+      const std::span<std::byte> place = ARTFS_TRY(home.add(frame.slot, frame.pages));
+      std::copy(frame.images.begin(), frame.images.end(), place.begin());
+      return {};
     }));
     ARTFS_TRY(home.flush());
     ARTFS_TRY(store_->blobs_->sync());

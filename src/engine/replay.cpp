@@ -9,11 +9,11 @@ namespace artfs::engine {
 
 Result<void> Replayer::apply(Lsn lsn, Lsn end, std::span<const std::byte> payload) {
   const std::string_view operations = base::as_chars(payload);
-  ARTFS_TRY(plan(operations));
+  Misses misses(cache_);
+  ARTFS_TRY(plan(operations, misses));
   frame::FrameReserve reserve = ARTFS_TRY(cache_.reserve(plan_.frames_needed()));
   applier_.apply(operations, lsn, reserve);
   plan_.clear();
-  misses_.drop();
   applied_end_ = end;
   ++records_;
   bytes_ += payload.size();
@@ -23,16 +23,16 @@ Result<void> Replayer::apply(Lsn lsn, Lsn end, std::span<const std::byte> payloa
   return {};
 }
 
-Result<void> Replayer::plan(std::string_view operations) {
+Result<void> Replayer::plan(std::string_view operations, Misses& misses) {
   for (;;) {
     const Result<void> planned = applier_.plan(operations, plan_);
     if (planned) return {};
     plan_.clear();
     if (planned.error().code != Errc::frame_not_resident) return planned;
-    const Result<void> loaded = misses_.load(FrameId{planned.error().detail});
+    const Result<void> loaded = misses.load(FrameId{planned.error().detail});
     if (loaded) continue;
     if (loaded.error().code != Errc::cache_exhausted || applied_end_.raw == 0) return loaded;
-    misses_.drop();
+    misses.drop();
     ARTFS_TRY(relieve());
   }
 }

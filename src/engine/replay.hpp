@@ -25,7 +25,7 @@ class Replayer {
   using CheckpointFn = std::function<Result<void>(Lsn cut)>;
 
   Replayer(const Applier& applier, frame::Cache& cache, CheckpointFn checkpoint)
-      : applier_(applier), cache_(cache), misses_(cache), checkpoint_(std::move(checkpoint)) {}
+      : applier_(applier), cache_(cache), checkpoint_(std::move(checkpoint)) {}
 
   [[nodiscard]] Result<void> apply(Lsn lsn, Lsn end, std::span<const std::byte> payload);
 
@@ -34,13 +34,12 @@ class Replayer {
   [[nodiscard]] std::uint64_t records() const noexcept { return records_; }
 
  private:
-  [[nodiscard]] Result<void> plan(std::string_view operations);
+  [[nodiscard]] Result<void> plan(std::string_view operations, Misses& misses);
   [[nodiscard]] Result<void> relieve();
   void report_progress();
 
   const Applier& applier_;
   frame::Cache& cache_;
-  Misses misses_;
   CheckpointFn checkpoint_;
   Applier::Plan plan_;
   Lsn applied_end_;  // zero: nothing applied since the last checkpoint

@@ -123,10 +123,9 @@ StoreStats StoreImpl::stats() const {
   return stats;
 }
 
-Result<VerifyReport> StoreImpl::verify() {
-  VerifyReport report;
-  verify_frames(*cache_, trees_, report);
-  return report;
+void StoreImpl::verify_into(VerifyReport& report) {
+  verify_frames({.cache = *cache_, .blobs = *blobs_, .uuid = superblock_.uuid, .trees = trees_},
+                report);
 }
 
 }  // namespace artfs::engine

@@ -112,8 +112,8 @@ class StoreImpl {
   [[nodiscard]] bool is_durable(Version version) const noexcept;
   [[nodiscard]] Result<void> checkpoint();
   [[nodiscard]] StoreStats stats() const;
-  // A problem that cannot be read past is a line in the report, not an error.
-  [[nodiscard]] Result<VerifyReport> verify();
+  // Adds to the report; what cannot be read is a line of it.
+  void verify_into(VerifyReport& report);
 
  private:
   friend class Opener;  // recover.cpp

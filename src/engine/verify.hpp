@@ -5,22 +5,34 @@
 //             check_store() is the offline check of fsck: it opens the store read-only and reports
 //             damage by name instead of failing; what it cannot replay it checks as of the last
 //             checkpoint.
-// Threading:  verify_frames holds the latches of all trees shared: readers go on, writers wait.
-// Cost:       O(frames) loads; memory of a set of frame ids.
+// Threading:  verify_frames holds the latches of all trees shared: readers go on, writers wait. Frames
+//             that are not resident are read past the cache: it would otherwise wait, with latches
+//             held, for memory, and lose what it holds for others.
+// Cost:       O(frames) reads; memory of a set of frame ids.
 // Errors:     check_store: store_missing, store_foreign, store_newer, store_locked,
 //             permission_denied: there is nothing to check.
 #pragma once
 
+#include <array>
+#include <cstddef>
 #include <string>
 
 #include "artfs/store.hpp"
 
 #include "engine/tree_table.hpp"
 #include "frame/cache.hpp"
+#include "io/blob_store.hpp"
 
 namespace artfs::engine {
 
-void verify_frames(frame::Cache& cache, TreeTable& trees, VerifyReport& report);
+struct VerifyParts {
+  frame::Cache& cache;
+  io::BlobStore& blobs;
+  const std::array<std::byte, 16>& uuid;
+  TreeTable& trees;
+};
+
+void verify_frames(const VerifyParts& parts, VerifyReport& report);
 
 [[nodiscard]] Result<VerifyReport> check_store(const std::string& path,
                                                const StoreOptions& options);

@@ -1,21 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/checkpoint/home.hpp"
 
-#include <cstring>
-
-#include "base/assert.hpp"
-
 namespace artfs::engine::checkpoint {
 
 HomeWriter::HomeWriter(io::BlobStore& blobs) : blobs_(blobs), buffer_(batch_bytes) {}
 
-Result<void> HomeWriter::add(io::SlotId slot, const frame::PageMask& pages,
-                             std::span<const std::byte> images) {
-  ARTFS_ASSERT(images.size() == pages.count() * io::page_bytes);
-  if (used_bytes_ + images.size() > batch_bytes) ARTFS_TRY(flush());
-  const std::span<std::byte> place = buffer_.span().subspan(used_bytes_, images.size());
-  std::memcpy(place.data(), images.data(), images.size());
-  used_bytes_ += images.size();
+Result<std::span<std::byte>> HomeWriter::add(io::SlotId slot, const frame::PageMask& pages) {
+  const std::size_t images_bytes = pages.count() * io::page_bytes;
+  if (used_bytes_ + images_bytes > batch_bytes) ARTFS_TRY(flush());
+  const std::span<std::byte> place = buffer_.span().subspan(used_bytes_, images_bytes);
+  used_bytes_ += images_bytes;
   std::size_t taken = 0;  // bytes of `place` that have a write
   for (std::size_t page = 0; page < io::pages_per_frame;) {
     if (!pages.test(page)) {
@@ -31,7 +25,7 @@ Result<void> HomeWriter::add(io::SlotId slot, const frame::PageMask& pages,
     taken += run_bytes;
     page = end;
   }
-  return {};
+  return place;
 }
 
 Result<void> HomeWriter::flush() {

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // HomeWriter: writes images of pages to the slots of their frames, in few large sorted transfers.
 //
-// Contract:   add() gathers; a full batch is written before add() returns; flush() writes the rest.
+// Contract:   add() makes room in a batch, writing it when it is full; flush() writes the rest.
 //             Nothing is durable before BlobStore::sync().
 // Threading:  one thread at a time.
-// Cost:       one buffer of batch_bytes; each page is copied once.
+// Cost:       one buffer of batch_bytes.
 // Errors:     those of BlobStore::write.
 #pragma once
 
@@ -25,9 +25,8 @@ class HomeWriter {
 
   explicit HomeWriter(io::BlobStore& blobs);
 
-  // `images`: the pages of the mask in ascending order; need no alignment.
-  [[nodiscard]] Result<void> add(io::SlotId slot, const frame::PageMask& pages,
-                                 std::span<const std::byte> images);
+  // Where the caller puts the images of the pages of the mask, in ascending order, before the next call.
+  [[nodiscard]] Result<std::span<std::byte>> add(io::SlotId slot, const frame::PageMask& pages);
   [[nodiscard]] Result<void> flush();
 
  private:

@@ -90,7 +90,7 @@ Result<void> Writer::finish() {
     pending.stage = Stage::committed;
   }
   if (pending.stage == Stage::committed) {
-    ARTFS_TRY(write_home(pending));
+    ARTFS_TRY(write_frames(pending, false));
     pending.stage = Stage::home;
   }
   if (pending.stage == Stage::home) {
@@ -108,7 +108,7 @@ Result<void> Writer::finish() {
 
 Result<void> Writer::commit(Pending& pending) {
   if (wal_ != nullptr) ARTFS_TRY(wal_->sync_to(pending.delta.cut));
-  ARTFS_TRY(write_new_frames(pending));
+  ARTFS_TRY(write_frames(pending, true));
   ARTFS_TRY(parts_.log.begin(pending.delta.generation, pending.delta.cut));
   pending.pages = 0;
   for (frame::FrozenFrame& frozen : pending.frozen.frames) {
@@ -124,30 +124,15 @@ Result<void> Writer::commit(Pending& pending) {
   return parts_.log.commit(pending.delta);
 }
 
-// No durable manifest names their slots: a crash before the commit leaves garbage in free slots.
-Result<void> Writer::write_new_frames(Pending& pending) {
+// New frames go home before the commit: no durable manifest names their slots, so a crash before it
+// leaves garbage in free slots. The others go home after it: the checkpoint log repairs torn ones.
+Result<void> Writer::write_frames(Pending& pending, bool is_new) {
   HomeWriter home(parts_.blobs);
   bool any = false;
   for (frame::FrozenFrame& frozen : pending.frozen.frames) {
-    if (!frozen.is_new || frozen.pages.none()) continue;
-    images_.clear();
-    parts_.cache.capture(frozen, images_);
-    ARTFS_TRY(home.add(frozen.slot, frozen.pages, images_));
-    any = true;
-  }
-  if (!any) return {};
-  ARTFS_TRY(home.flush());
-  return parts_.blobs.sync();
-}
-
-Result<void> Writer::write_home(Pending& pending) {
-  HomeWriter home(parts_.blobs);
-  bool any = false;
-  for (frame::FrozenFrame& frozen : pending.frozen.frames) {
-    if (frozen.is_new || frozen.pages.none()) continue;
-    images_.clear();
-    parts_.cache.capture(frozen, images_);
-    ARTFS_TRY(home.add(frozen.slot, frozen.pages, images_));
+    if (frozen.is_new != is_new) continue;
+    const std::span<std::byte> place = ARTFS_TRY(home.add(frozen.slot, frozen.pages));
+    parts_.cache.capture(frozen, place);
     any = true;
   }
   if (!any) return {};

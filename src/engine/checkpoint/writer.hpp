@@ -23,6 +23,7 @@
 #include "engine/manifest.hpp"
 #include "engine/tree_table.hpp"
 #include "frame/cache.hpp"
+#include "io/aligned_buffer.hpp"
 #include "sync/gate.hpp"
 #include "wal/log.hpp"
 
@@ -77,13 +78,12 @@ class Writer {
   [[nodiscard]] Result<void> timed_finish();
   [[nodiscard]] Result<void> finish();
   [[nodiscard]] Result<void> commit(Pending& pending);
-  [[nodiscard]] Result<void> write_new_frames(Pending& pending);
-  [[nodiscard]] Result<void> write_home(Pending& pending);
+  [[nodiscard]] Result<void> write_frames(Pending& pending, bool is_new);
 
   const Parts parts_;
   wal::Log* wal_ = nullptr;
   std::optional<Pending> pending_;
-  std::vector<std::byte> images_;  // of one frame, reused
+  io::AlignedBuffer images_{io::frame_bytes};  // of one frame, reused
 
   std::atomic<std::uint64_t> generation_{0};
   std::atomic<std::uint64_t> cut_{0};
