@@ -135,11 +135,12 @@ class Opener {
     ARTFS_TRY(state_.apply(log->delta()));
     restore_slots();
     checkpoint::HomeWriter home(*store_->blobs_);
-    ARTFS_TRY(log->for_each([&](const checkpoint::FramePages& frame) -> Result<void> {
+    const auto put_home = [&](const checkpoint::FramePages& frame) -> Result<void> {
       const std::span<std::byte> place = ARTFS_TRY(home.add(frame.slot, frame.pages));
       std::copy(frame.images.begin(), frame.images.end(), place.begin());
       return {};
-    }));
+    };
+    ARTFS_TRY(log->for_each(put_home));
     ARTFS_TRY(home.flush());
     ARTFS_TRY(store_->blobs_->sync());
     if (read_only()) return {};

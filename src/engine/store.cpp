@@ -196,7 +196,9 @@ StoreStats Store::stats() const {
 }
 
 Result<VerifyReport> Store::verify() {
-  return impl_->verify();
+  VerifyReport report;
+  impl_->verify_into(report);
+  return report;
 }
 
 }  // namespace artfs

@@ -145,7 +145,8 @@ TEST_CASE("P6: what was put reaches the file within the write interval, and at c
   CHECK(found);
   REQUIRE(tree.put("closed", "1").has_value());
   REQUIRE(store->close().has_value());
-  const auto copy = must_open(*disk.clone_durable(), quiet_options());
+  const auto durable = disk.clone_durable();
+  const auto copy = must_open(*durable, quiet_options());
   CHECK(*copy->open_tree("t")->contains("closed"));
 }
 

@@ -113,11 +113,11 @@ Result<void> Writer::commit(Pending& pending) {
   pending.pages = 0;
   for (frame::FrozenFrame& frozen : pending.frozen.frames) {
     pending.pages += frozen.pages.count();
-    if (frozen.is_new || frozen.pages.none()) continue;
-    images_.clear();
-    parts_.cache.capture(frozen, images_);
+    if (frozen.is_new) continue;
+    const auto images = images_.span().first(frozen.pages.count() * io::page_bytes);
+    parts_.cache.capture(frozen, images);
     ARTFS_TRY(parts_.log.append(
-        {.frame = frozen.id, .slot = frozen.slot, .pages = frozen.pages, .images = images_}));
+        {.frame = frozen.id, .slot = frozen.slot, .pages = frozen.pages, .images = images}));
   }
   // What can fail for lack of space fails before the commit point.
   ARTFS_TRY(parts_.manifest.reserve(pending.delta));
