@@ -16,7 +16,8 @@ using test::random_bytes;
 class Model {
  public:
   Model(std::uint64_t seed, const Layout& layout) : random_(seed), world_(layout) {
-    world_.disk->set_capacity(24 * mib);
+    // Often full: what was accepted must still be written out.
+    world_.disk->set_capacity(seed % 2 == 0 ? 24 * mib : 5 * mib);
     for (std::uint64_t i = 0; i < 4; ++i) {
       Slot& slot = slots_.emplace_back();
       slot.file = std::make_unique<DataFile>();
@@ -172,7 +173,7 @@ TEST_CASE("file bytes: random operations read as on a string, at any stage of a 
   const auto seed = GENERATE(range(std::uint64_t{1}, std::uint64_t{5}));
   const std::uint32_t block_bytes = GENERATE(4096U, 16384U, 65536U);
   CAPTURE(seed, block_bytes);
-  Model model(seed * 1000 + block_bytes, {.block_bytes = block_bytes, .inline_bytes_max = 2048});
+  Model model(seed + block_bytes, {.block_bytes = block_bytes, .inline_bytes_max = 2048});
   model.run(static_cast<int>(test::scaled(1200)));
 }
 
