@@ -57,11 +57,11 @@ Result<void> Space::for_each_run(const std::function<void(UnitRun)>& visit) cons
 }
 
 Result<void> Space::load() {
-  const base::MutexLock turn(turn_);
-  const base::MutexLock lock(mutex_);
   std::vector<UnitRun> runs;
   ARTFS_TRY(for_each_run([&runs](UnitRun run) { runs.push_back(run); }));
   const std::uint64_t total = total_units();
+  const base::MutexLock turn(turn_);
+  const base::MutexLock lock(mutex_);
   std::uint64_t end = 0;
   for (const UnitRun& run : runs) {
     if (run.first < end || run.count == 0 || run.count > total || run.first > total - run.count) {
@@ -247,11 +247,10 @@ Result<Version> Space::commit(Change& change) {
 
 SpaceUse Space::use() const {
   const std::uint64_t growable = growable_units();
+  const auto used = static_cast<std::uint64_t>(tree_.counter(format::space_counter_used));
   const base::MutexLock lock(mutex_);
   const std::uint64_t free = free_.free_units() + quarantined_units_ + growable;
-  return {.used = static_cast<std::uint64_t>(tree_.counter(format::space_counter_used)),
-          .free = free - std::min(free, reserved_),
-          .reserved = reserved_};
+  return {.used = used, .free = free - std::min(free, reserved_), .reserved = reserved_};
 }
 
 }  // namespace artfs::data

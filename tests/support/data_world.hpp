@@ -95,6 +95,15 @@ struct DataWorld {
     for (DataFile* file : files) load(*file);
   }
 
+  // The device takes this much more than the store has now.
+  void leave_room(std::uint64_t bytes_left) {
+    constexpr std::uint64_t plenty = std::uint64_t{1} << 40;
+    disk->set_capacity(plenty);
+    const auto free = disk->free_bytes();
+    REQUIRE(free);
+    disk->set_capacity(plenty - *free + bytes_left);
+  }
+
   void load(DataFile& file) {
     const auto record = volume.get(format::inode_key(file.ino));
     file.contents = record ? decode_contents(record->value) : data::Contents{};

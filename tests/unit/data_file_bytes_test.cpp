@@ -145,7 +145,7 @@ TEST_CASE("file bytes: a flipped bit on the device is EIO for its block, other b
 TEST_CASE("file bytes: fallocate keeps its space for later writes, also on a full device",
           "[unit][data]") {
   DataWorld world;
-  world.disk->set_capacity(4 * mib);
+  world.leave_room(4 * mib);
   DataFile file{.ino = Ino{5}};
   REQUIRE(
       world.fallocate(file, {.offset = 0, .length = 200000, .keep_size = GENERATE(false, true)}));
@@ -176,7 +176,7 @@ TEST_CASE(
     "removal",
     "[unit][data]") {
   DataWorld world;
-  world.disk->set_capacity(3 * mib);
+  world.leave_room(3 * mib);
   std::mt19937_64 random(9);
   std::vector<std::unique_ptr<DataFile>> files;
   std::vector<DataFile*> all;

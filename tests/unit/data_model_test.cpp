@@ -17,7 +17,7 @@ class Model {
  public:
   Model(std::uint64_t seed, const Layout& layout) : random_(seed), world_(layout) {
     // Often full: what was accepted must still be written out.
-    world_.disk->set_capacity(seed % 2 == 0 ? 24 * mib : 5 * mib);
+    world_.leave_room(seed % 2 == 0 ? 24 * mib : 5 * mib);
     for (std::uint64_t i = 0; i < 4; ++i) {
       Slot& slot = slots_.emplace_back();
       slot.file = std::make_unique<DataFile>();
