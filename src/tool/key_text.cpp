@@ -6,22 +6,15 @@
 #include <charconv>
 #include <cstdint>
 
+#include "format/inode.hpp"
+#include "format/key.hpp"
+
 namespace artfs::tool {
 
 namespace {
 
-constexpr std::size_t number_bytes = 8;
-
-bool is_class(char letter) {
+constexpr bool is_class(char letter) {
   return std::string_view("dieox").find(letter) != std::string_view::npos;
-}
-
-std::string number_text(std::string_view& rest) {
-  std::uint64_t number = 0;
-  for (const char c : rest.substr(0, number_bytes))
-    number = number << 8 | static_cast<unsigned char>(c);
-  rest.remove_prefix(number_bytes);
-  return std::to_string(number);
 }
 
 // A decimal number at the front of `rest`, if one stands there whole (up to '/' or the end).
@@ -30,9 +23,28 @@ bool take_number(std::string_view& rest, std::string& out) {
   const auto [end, error] = std::from_chars(rest.data(), rest.data() + rest.size(), number);
   const auto length = static_cast<std::size_t>(end - rest.data());
   if (error != std::errc() || (length < rest.size() && rest[length] != '/')) return false;
-  for (int shift = 56; shift >= 0; shift -= 8) out.push_back(static_cast<char>(number >> shift));
+  out.append(format::Key().add_number(number).view());
   rest.remove_prefix(length);
   return true;
+}
+
+std::string time_text(Timestamp time) {
+  return fmt::format("{}.{:09}", time.seconds, time.nanoseconds);
+}
+
+std::string inode_text(const format::Inode& inode) {
+  std::string text =
+      fmt::format("mode {:o} links {} uid {} gid {} size {} units {} mtime {} ctime {}", inode.mode,
+                  inode.nlink, inode.uid, inode.gid, inode.size, inode.units,
+                  time_text(inode.mtime), time_text(inode.ctime));
+  if (inode.is_directory()) text += fmt::format(" parent {}", inode.parent.raw);
+  if (inode.is_device()) text += fmt::format(" rdev {:#x}", inode.rdev);
+  if (inode.large_xattrs != 0) text += fmt::format(" large_xattrs {}", inode.large_xattrs);
+  for (const format::InodeXattr& xattr : inode.xattrs) {
+    text += fmt::format(" xattr {}={}", escaped_text(xattr.name), escaped_text(xattr.value));
+  }
+  if (!inode.body.empty()) text += " body " + escaped_text(inode.body);
+  return text;
 }
 
 }  // namespace
@@ -51,15 +63,25 @@ std::string escaped_text(std::string_view bytes) {
 }
 
 std::string volume_key_text(std::string_view key) {
-  const bool is_known = key.size() >= 2 + number_bytes && key[1] == '/' && is_class(key[0]);
-  if (!is_known) return escaped_text(key);
-  std::string_view rest = key.substr(2);
-  std::string out = std::string(key.substr(0, 2)) + number_text(rest);
-  if (key[0] == 'e' && rest.size() == 1 + number_bytes && rest[0] == '/') {
-    rest.remove_prefix(1);
-    return out + "/" + number_text(rest);
+  const std::optional<format::ParsedKey> parsed = format::parse_key(key);
+  if (!parsed) return escaped_text(key);
+  std::string text = fmt::format("{}/{}", parsed->kind, parsed->ino.raw);
+  if (parsed->kind == 'e') text += fmt::format("/{}", parsed->block);
+  if (!parsed->name.empty()) text += "/" + escaped_text(parsed->name);
+  return text;
+}
+
+std::string volume_value_text(std::string_view key, std::string_view value) {
+  const std::optional<format::ParsedKey> parsed = format::parse_key(key);
+  if (parsed && parsed->kind == 'd') {
+    const Result<format::Dirent> dirent = format::decode_dirent(parsed->ino, value);
+    if (dirent) return fmt::format("inode {} type {:o}", dirent->ino.raw, dirent->type);
   }
-  return out + escaped_text(rest);
+  if (parsed && parsed->kind == 'i') {
+    const Result<format::Inode> inode = format::decode_inode(parsed->ino, value);
+    if (inode) return inode_text(*inode);
+  }
+  return escaped_text(value);
 }
 
 std::string volume_key_prefix(std::string_view text) {

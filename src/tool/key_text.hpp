@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Keys and values as text a terminal can take, and back.
+// Records as text a terminal can take: keys, values, and key prefixes back to bytes.
 //
 // Contract:   bytes outside printable ASCII, and the backslash, become \xHH; nothing is lost. Keys of
 //             the volume show their numbers in decimal: d/1/name, e/42/7.
@@ -13,6 +13,10 @@ namespace artfs::tool {
 [[nodiscard]] std::string escaped_text(std::string_view bytes);
 
 [[nodiscard]] std::string volume_key_text(std::string_view key);
+
+// What a record of the volume says: "inode 42 file", "mode 100644 uid 0 ...". Escaped bytes for
+// records that are shown as they are.
+[[nodiscard]] std::string volume_value_text(std::string_view key, std::string_view value);
 
 // The bytes that keys shown as starting with `text` start with: "d/1/a" as "d/" be64(1) "/a".
 [[nodiscard]] std::string volume_key_prefix(std::string_view text);

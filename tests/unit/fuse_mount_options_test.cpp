@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <unistd.h>
+
+#include <algorithm>
+#include <catch2/catch.hpp>
+
+#include "fuse/mount_options.hpp"
+
+using artfs::Durability;
+using artfs::fuse::MountOptions;
+using artfs::fuse::parse_bytes;
+using artfs::fuse::parse_mount_options;
+
+namespace {
+
+MountOptions parsed(const std::string& list) {
+  const auto options = parse_mount_options({list}, false);
+  REQUIRE(options);
+  return *options;
+}
+
+bool has_kernel_word(const MountOptions& options, const std::string& word) {
+  return std::count(options.kernel.begin(), options.kernel.end(), word) > 0;
+}
+
+}  // namespace
+
+TEST_CASE("mount options: our own words set what they name", "[unit][fuse]") {
+  const MountOptions options =
+      parsed("cache=32M,commit=0.25,durability=strict,write_buffer=2M,threads=7,log=/tmp/l");
+  CHECK(options.volume.store.cache_bytes == 32 * artfs::mib);
+  CHECK(options.volume.store.commit_interval.count() == 250);
+  CHECK(options.volume.store.durability == Durability::strict);
+  CHECK(options.volume.write_buffer_bytes == 2 * artfs::mib);
+  CHECK(options.threads_max == 7);
+  CHECK(options.log_file == "/tmp/l");
+}
+
+TEST_CASE("mount options: fstab words are accepted and do nothing", "[unit][fuse]") {
+  const MountOptions options = parsed(
+      "defaults,nofail,_netdev,user,noauto,x-systemd.automount,x-systemd.requires=a,comment=b,,");
+  const MountOptions none = parsed("");
+  CHECK(options.kernel == none.kernel);
+  CHECK(options.volume.store.read_only == false);
+}
+
+TEST_CASE("mount options: the last of ro and rw wins", "[unit][fuse]") {
+  CHECK(parsed("rw,ro").volume.store.read_only);
+  CHECK(has_kernel_word(parsed("rw,ro"), "ro"));
+  CHECK_FALSE(parsed("ro,rw").volume.store.read_only);
+  CHECK_FALSE(has_kernel_word(parsed("ro,rw"), "ro"));
+}
+
+TEST_CASE("mount options: a comma inside a value is escaped", "[unit][fuse]") {
+  CHECK(parsed("log=a\\,b").log_file == "a,b");
+  CHECK(has_kernel_word(parsed("context=\"x:y:s0:c1\\,c2\""), "context=\"x:y:s0:c1,c2\""));
+}
+
+TEST_CASE("mount options: unknown words are named, or ignored when sloppy", "[unit][fuse]") {
+  const auto refused = parse_mount_options({"ro,nonsense"}, false);
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().find("nonsense") != std::string::npos);
+  CHECK(parse_mount_options({"ro,nonsense"}, true));
+}
+
+TEST_CASE("mount options: values out of range are refused", "[unit][fuse]") {
+  for (const char* word : {"cache=1M", "cache=", "cache=x", "cache=9999999999T", "commit=0",
+                           "commit=1h", "commit=4000", "durability=", "durability=often",
+                           "threads=0", "threads=2000", "write_buffer=1K"}) {
+    CAPTURE(word);
+    CHECK_FALSE(parse_mount_options({word}, false));
+  }
+}
+
+TEST_CASE("mount options: other users may enter by default exactly when root mounts",
+          "[unit][fuse]") {
+  CHECK(parsed("").allow_other == (::geteuid() == 0));
+  CHECK(parsed("allow_other").allow_other);
+  CHECK_FALSE(parsed("noallow_other").allow_other);
+}
+
+TEST_CASE("sizes: binary suffixes", "[unit][fuse]") {
+  CHECK(parse_bytes("0") == 0U);
+  CHECK(parse_bytes("4096") == 4096U);
+  CHECK(parse_bytes("64k") == 65536U);
+  CHECK(parse_bytes("1G") == artfs::gib);
+  CHECK(parse_bytes("2MiB") == 2 * artfs::mib);
+  for (const char* text : {"", "K", "-1", "1KK", "1.5M", "1 M", "99999999999999999999"}) {
+    CAPTURE(text);
+    CHECK_FALSE(parse_bytes(text));
+  }
+}

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <catch2/catch.hpp>
+
+#include "format/inode.hpp"
+#include "format/key.hpp"
+#include "tool/key_text.hpp"
+
+using namespace artfs;
+using namespace artfs::tool;
+
+TEST_CASE("key text: every byte is printable and none is lost", "[unit][tool]") {
+  CHECK(escaped_text("plain") == "plain");
+  CHECK(escaped_text(std::string_view("a\0\n\\\xff", 5)) == "a\\x00\\x0a\\x5c\\xff");
+}
+
+TEST_CASE("key text: numbers of volume keys are decimal", "[unit][tool]") {
+  CHECK(volume_key_text(format::dirent_key(Ino{1}, "na\tme")) == "d/1/na\\x09me");
+  CHECK(volume_key_text(format::inode_key(Ino{4711})) == "i/4711");
+  CHECK(volume_key_text(format::extent_key(Ino{42}, 7)) == "e/42/7");
+  CHECK(volume_key_text(format::xattr_key(Ino{42}, "user.x")) == "x/42/user.x");
+  CHECK(volume_key_text(format::orphan_key(Ino{3})) == "o/3");
+  CHECK(volume_key_text("something else") == "something else");
+}
+
+TEST_CASE("key text: a prefix as shown finds the keys it is shown in", "[unit][tool]") {
+  CHECK(volume_key_prefix("d/1/") == format::dirents_prefix(Ino{1}).view());
+  CHECK(volume_key_prefix("d/1/ab") == format::dirent_key(Ino{1}, "ab").view());
+  CHECK(volume_key_prefix("i/4711") == format::inode_key(Ino{4711}).view());
+  CHECK(volume_key_prefix("e/42/7") == format::extent_key(Ino{42}, 7).view());
+  CHECK(volume_key_prefix("e/42/") == format::extents_prefix(Ino{42}).view());
+  CHECK(volume_key_prefix("d/") == "d/");
+  CHECK(volume_key_prefix("").empty());
+}
+
+TEST_CASE("key text: dirents and inodes are told, the rest is bytes", "[unit][tool]") {
+  const std::string dirent =
+      format::encode(format::Dirent{.ino = Ino{9}, .type = format::mode_regular});
+  CHECK(volume_value_text(format::dirent_key(Ino{1}, "x"), dirent) == "inode 9 type 100000");
+  CHECK(volume_value_text(format::dirent_key(Ino{1}, "x"), "bad") == "bad");
+  CHECK(volume_value_text(format::xattr_key(Ino{1}, "user.x"), "v\n") == "v\\x0a");
+}
