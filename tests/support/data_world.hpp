@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <catch2/catch.hpp>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <random>
 #include <string>
@@ -55,12 +56,21 @@ struct DataWorld {
   Tree volume;
   Tree space;
   std::unique_ptr<data::FileBytes> bytes;
+  // When set: adds to each transaction before it is committed, and sees the result.
+  std::function<void(Txn&)> before_commit;
+  std::function<void(const DataFile&, Version)> after_commit;
 
   DataWorld() : DataWorld(data::Layout{.block_bytes = 16384, .inline_bytes_max = 2048}) {}
 
   explicit DataWorld(const data::Layout& with) : layout(with) {
     auto directory = std::make_unique<io::MemoryDirectory>();
     REQUIRE(engine::StoreImpl::create(*directory, {}));
+    open(std::move(directory));
+  }
+
+  // What is left of a store, as after a crash.
+  DataWorld(const data::Layout& with, std::unique_ptr<io::MemoryDirectory> directory)
+      : layout(with) {
     open(std::move(directory));
   }
 
@@ -138,20 +148,27 @@ struct DataWorld {
     return out;
   }
 
+  Result<void> commit(DataFile& file, data::Change& change, const data::Contents& contents) {
+    if (before_commit) before_commit(change.txn);
+    const auto version = bytes->commit(change);
+    if (!version) return fail(version.error());
+    file.contents = contents;
+    if (after_commit) after_commit(file, *version);
+    return {};
+  }
+
   Result<void> finish(DataFile& file, data::Flush&& flush) {
     data::Contents contents = file.contents;
     data::Change change;
     auto result = bytes->finish_flush(flush, contents, change);
     if (result) {
       change.txn.put(volume, format::inode_key(file.ino), encode_contents(contents));
-      const auto version = bytes->commit(change);
-      if (!version) result = fail(version.error());
+      result = commit(file, change, contents);
     }
     if (!result) {
       bytes->aborted(std::move(flush));
       return result;
     }
-    file.contents = contents;
     bytes->committed(std::move(flush));
     return {};
   }
@@ -184,9 +201,7 @@ struct DataWorld {
       } else {
         change.txn.erase(volume, format::inode_key(file.ino));
       }
-      const auto version = bytes->commit(change);
-      if (!version) return fail(version.error());
-      file.contents = contents;
+      ARTFS_TRY(commit(file, change, contents));
     }
     file.bytes.clear();
     return {};
