@@ -33,9 +33,11 @@ Result<void> ManifestState::check(const ManifestDelta& delta) const {
   for (const ManifestTree& tree : delta.trees) {
     if (!tree.id || tree.id >= delta.next_tree_id || !lives(tree.root)) return misfit(tree.id.raw);
   }
-  for (const auto& [id, tree] : trees) {
-    const bool replaced = std::any_of(delta.trees.begin(), delta.trees.end(),
-                                      [&](const ManifestTree& other) { return other.id == id; });
+  for (const auto& entry : trees) {
+    const auto& [id, tree] = entry;
+    const bool replaced =
+        std::any_of(delta.trees.begin(), delta.trees.end(),
+                    [&entry](const ManifestTree& other) { return other.id == entry.first; });
     if (!replaced && !lives(tree.root)) return misfit(id.raw);
   }
   return {};
