@@ -8,7 +8,6 @@
 
 #include "base/log.hpp"
 #include "vol/attr.hpp"
-#include "vol/check.hpp"
 #include "vol/dir_stream.hpp"
 #include "vol/file.hpp"
 #include "vol/inode.hpp"
@@ -202,7 +201,7 @@ VolumeStats Volume::stats() const {
 }
 
 Result<CheckReport> Volume::check(const CheckOptions& options) {
-  return vol::check(impl_->core(), options);
+  return impl_->check(options);
 }
 
 Store& Volume::store() noexcept {

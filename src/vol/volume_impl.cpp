@@ -5,6 +5,7 @@
 #include "base/log.hpp"
 #include "engine/store_impl.hpp"
 #include "format/key.hpp"
+#include "vol/check.hpp"
 #include "vol/file.hpp"
 #include "vol/inode.hpp"
 #include "vol/orphan.hpp"
@@ -112,6 +113,15 @@ Result<void> VolumeImpl::fsync(Ino ino) {
   ARTFS_TRY(flush(core_, ino));
   if (!flushed && flushed.error().code == Errc::store_stopped) return flushed;
   return core_.store->sync();
+}
+
+Result<CheckReport> VolumeImpl::check(const CheckOptions& options) {
+  if (!core_.read_only()) {
+    const Result<void> flushed = flusher_.flush_all();
+    if (!flushed)
+      base::log_warning("check: not everything is written out: {}", to_text(flushed.error()));
+  }
+  return vol::check(core_, options);
 }
 
 // Everything is tried even when something fails; the first error counts.

@@ -32,6 +32,8 @@ class VolumeImpl {
 
   [[nodiscard]] Result<void> sync();
   [[nodiscard]] Result<void> fsync(Ino ino);
+  // What is accepted goes to the records first, so that the flusher does not change them meanwhile.
+  [[nodiscard]] Result<CheckReport> check(const CheckOptions& options);
   [[nodiscard]] Result<void> close();
 
  private:
