@@ -24,6 +24,7 @@ class ModelRun {
  public:
   ModelRun(std::uint64_t seed, StoreOptions options)
       : options_(options), keys_(seed, 12000), disk_(std::make_unique<io::MemoryDirectory>()) {
+    if (seed % 2 == 0) keys_.make_values_large(8 * kib);  // several times the cache
     test::must_create(*disk_);
     store_ = test::must_open(*disk_, options_);
     REQUIRE(store_->create_tree("t").has_value());

@@ -22,7 +22,10 @@ namespace artfs::test {
 
 class CrashHistory {
  public:
-  explicit CrashHistory(std::uint64_t seed) : keys_(seed, 3000) {}
+  // One seed in three makes megabytes and so many frames, the others few.
+  explicit CrashHistory(std::uint64_t seed) : keys_(seed, 3000) {
+    if (seed % 3 == 0) keys_.make_values_large(16 * kib);
+  }
 
   [[nodiscard]] std::uint64_t committed() const noexcept { return history_.size(); }
 

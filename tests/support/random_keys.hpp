@@ -26,12 +26,16 @@ class RandomKeys {
     return path(below(paths_)) + std::string(below(key_bytes_max - 64), 'x') + letters(2);
   }
 
+  // Values of up to so many bytes more: many frames from few operations.
+  void make_values_large(std::uint64_t bytes) { extra_bytes_ = bytes; }
+
   [[nodiscard]] std::string value() {
     const std::uint64_t kind = below(1000);
     std::uint64_t length = below(64);
     if (kind >= 850) length = below(1000);
     if (kind >= 990) length = below(16 * kib);
     if (kind == 999) length = below(value_bytes_max + 1);
+    if (extra_bytes_ > 0 && length < 1000) length += below(extra_bytes_);
     std::string value(length, '\0');
     for (char& byte : value) byte = static_cast<char>(random_());
     return value;
@@ -52,6 +56,7 @@ class RandomKeys {
  private:
   std::mt19937_64 random_;
   std::uint64_t paths_;
+  std::uint64_t extra_bytes_ = 0;
 };
 
 }  // namespace artfs::test

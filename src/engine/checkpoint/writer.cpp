@@ -137,7 +137,10 @@ Result<void> Writer::write_frames(Pending& pending, bool is_new) {
   }
   if (!any) return {};
   ARTFS_TRY(home.flush());
-  return parts_.blobs.sync();
+  // P16: whatever a failed sync says, what it left is unknown. It is never tried again.
+  const Result<void> synced = parts_.blobs.sync();
+  if (!synced) return fail(Errc::io_failed, synced.error().detail);
+  return {};
 }
 
 void Writer::publish_state() noexcept {
