@@ -10,9 +10,9 @@
 //   (1) need_max bounds what one put allocates: one leaf, and one node that is made or grown. The label
 //       of that node is part of the key, so need <= leaf(value, key) + node256(key).
 //   (2) Compaction leaves C - live in one piece; live + need <= fill_max <= C: the put fits.
-//   (3) A spill starts with live > fill_max - need_max = 0.794 C and moves between 1/3 and spill_max of
-//       the live bytes (spill.cpp shows that there is always such a choice). Both frames then hold at
-//       most spill_max + 1 KiB, and spill_max + need_max + 1 KiB <= fill_max: the put fits in either.
+//   (3) A spill starts with live > fill_max - need_max > 0.82 C and moves at least 1/3 of the live bytes and
+//       at most spill_max (spill.cpp shows that there is always such a choice). Both frames then hold
+//       at most spill_max + 1 KiB, and spill_max + need_max + 1 KiB <= fill_max: the put fits in either.
 //       Hence one put spills at most once.
 //   (4) Charge every spill to the needs of the puts that went into its frame since the frame was last
 //       spilled or merged, and to the put that caused it. A frame starts such a period with at most
@@ -37,9 +37,9 @@ constexpr std::size_t put_need(std::size_t key_bytes, std::size_t value_bytes) n
 }
 
 inline constexpr std::size_t need_max = put_need(key_bytes_max, value_bytes_max);
-inline constexpr std::size_t fill_max = capacity / 16 * 15;
+inline constexpr std::size_t fill_max = capacity / 32 * 31;
 // A spill moves at least a third, and in a run of ascending or descending keys up to this share.
-inline constexpr std::size_t spill_max = capacity / 100 * 72;
+inline constexpr std::size_t spill_max = capacity / 100 * 82;
 inline constexpr std::size_t spill_charge = fill_max - spill_max - kib;
 // A child that shrank below `merge_child_max` goes back into its parent when both together stay below
 // `merge_both_max`: far enough from fill_max that it does not come out again soon.
@@ -51,6 +51,6 @@ inline constexpr std::size_t merge_both_max = capacity / 100 * 55;
 
 static_assert(spill_max + need_max + kib <= fill_max);
 static_assert(merge_both_max <= spill_max);
-static_assert(fill_max - need_max > capacity / 100 * 79);
+static_assert(fill_max - need_max > capacity / 100 * 82);
 
 }  // namespace artfs::art

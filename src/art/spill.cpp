@@ -67,122 +67,150 @@ std::vector<Item> measure(const View& view) {
   return items;
 }
 
-struct Child {
-  std::uint8_t byte = 0;
+// Neighbouring edges of one node; crossings between them stay where they are and weigh nothing.
+struct Run {
+  std::size_t node = 0;  // item
+  std::size_t first = 0;
+  std::size_t end = 0;  // items
   std::size_t bytes = 0;
 };
 
-// The candidates of the node the cut is made at.
-struct Bench {
-  Ref node = no_ref;
-  std::vector<Child> children{};  // no crossings, in edge order
-  std::size_t total = 0;          // live bytes of the frame
-};
-
-// Goes down while one child holds more than two thirds of the frame: below, a mixture in bounds exists.
-// Proof: let L > 0.79 C be the live bytes. The node reached holds more than 2/3 L (the root: L) and none of
-// its children does (such a child is no leaf: a leaf is at most 0.134 C). If a child holds at least L/3,
-// take it. Otherwise all hold less; node, own value and crossings take at most 0.143 C, which leaves more
-// than 2/3 L - 0.143 C > L/3 in the children, and adding them one by one passes [L/3, 2/3 L].
-Bench find_bench(const std::vector<Item>& items) {
-  const std::size_t total = items[0].bytes;
-  std::size_t at = 0;
-  for (;;) {
-    const Item& item = items[at];
-    Bench bench{.node = item.ref, .total = total};
-    std::size_t heavy = 0;
-    for (std::size_t i = item.first_child; i < std::size_t{item.first_child} + item.children; ++i) {
-      if (items[i].is_crossing) continue;
-      if (std::size_t{items[i].bytes} * 3 > total * 2) heavy = i;
-      bench.children.push_back({.byte = items[i].byte, .bytes = items[i].bytes});
-    }
-    if (heavy == 0) return bench;
-    at = heavy;  // further down: ends at the latest at a leaf
-  }
+std::size_t weight_of(const Item& item) noexcept {
+  return item.is_crossing ? 0 : item.bytes;
 }
 
-// The run of neighbouring children whose sum is nearest to half of the frame.
-SpillChoice choose_balanced(const Bench& bench) {
-  const std::size_t half = bench.total / 2;
-  SpillChoice best;
-  std::size_t best_distance = bench.total;
-  std::size_t first = 0;
-  std::size_t first_best = 0;
-  std::size_t end_best = 0;
-  std::size_t sum = 0;
-  const auto consider = [&](std::size_t end) {
-    const std::size_t distance = sum > half ? sum - half : half - sum;
-    if (distance >= best_distance) return;
-    best_distance = distance;
-    best.bytes = sum;
-    first_best = first;
-    end_best = end;
-  };
-  for (std::size_t end = 0; end < bench.children.size(); ++end) {
-    sum += bench.children[end].bytes;
-    consider(end + 1);
-    while (sum > half && first < end) {
-      sum -= bench.children[first].bytes;
-      ++first;
-      consider(end + 1);
+// Among all runs that hold between a third and two thirds of the frame, the one nearest to `target`; of equal
+// ones that of the highest node. Such a run exists. Proof: let L > 0.82 C be the live bytes. Go down from
+// the root while one child holds more than 2/3 L (such a child is no leaf: a leaf is at most 0.134 C). The
+// node reached holds more than 2/3 L and none of its children does. If a child holds at least L/3, it is a
+// run. Otherwise all hold less; node, own value and crossings take at most 0.143 C, which leaves more than
+// 2/3 L - 0.143 C > L/3 in the children, and adding them one by one meets [L/3, 2/3 L]. slide() passes both
+// kinds of run: it adds edges one by one, and drops from the front only what is above the target.
+class RunSearch {
+ public:
+  RunSearch(const std::vector<Item>& items, std::size_t target) noexcept
+      : items_(&items), total_(items[0].bytes), target_(target) {}
+
+  [[nodiscard]] Run best() noexcept {
+    for (std::size_t i = 0; i < items_->size(); ++i) {
+      if (std::size_t{(*items_)[i].bytes} * 3 >= total_) slide(i);
+    }
+    return best_;
+  }
+
+ private:
+  void slide(std::size_t index) noexcept {
+    const Item& node = (*items_)[index];
+    const std::size_t stop = std::size_t{node.first_child} + node.children;
+    Run run{.node = index, .first = node.first_child, .end = node.first_child};
+    while (run.end < stop) {
+      run.bytes += weight_of((*items_)[run.end]);
+      ++run.end;
+      consider(run);
+      while (run.bytes > target_ && run.first + 1 < run.end) {
+        run.bytes -= weight_of((*items_)[run.first]);
+        ++run.first;
+        consider(run);
+      }
     }
   }
-  for (std::size_t i = first_best; i < end_best; ++i) best.edges.set(bench.children[i].byte);
-  return best;
-}
 
-// Everything from one end up to `kept`, the edge that the run of keys goes on in.
-SpillChoice choose_run(const Bench& bench, std::uint8_t kept, bool is_ascending) {
-  SpillChoice choice;
-  const std::size_t count = bench.children.size();
-  for (std::size_t i = 0; i < count; ++i) {
-    const Child& child = bench.children[is_ascending ? i : count - 1 - i];
-    if (child.byte == kept) continue;
-    if (choice.bytes + child.bytes > std::min(spill_max, bench.total / 100 * 85)) break;
-    choice.bytes += child.bytes;
-    choice.edges.set(child.byte);
+  void consider(const Run& run) noexcept {
+    if (run.bytes * 3 < total_ || run.bytes * 3 > total_ * 2) return;
+    if (best_.bytes == 0 || distance(run) < distance(best_)) best_ = run;
   }
-  return choice;
-}
 
-struct Trend {
-  bool is_ascending = false;
-  bool is_descending = false;
-  std::uint8_t edge = 0;  // of the bench that the key goes below
+  [[nodiscard]] std::size_t distance(const Run& run) const noexcept {
+    return run.bytes > target_ ? run.bytes - target_ : target_ - run.bytes;
+  }
+
+  const std::vector<Item>* items_;
+  std::size_t total_;
+  std::size_t target_;
+  Run best_;
 };
 
-// Whether the new key lies beyond all others below the bench, on one side. Told from the edges only: the
-// last leaf or label does not matter.
-Trend trend_of(const View& view, const RoomRequest& request, Ref bench) {
-  Trend trend;
-  std::size_t step = 0;
-  while (step < request.path->size() && (*request.path)[step].node != bench) ++step;
-  if (step >= request.path->size()) return trend;
-  trend = {.is_ascending = true, .is_descending = true, .edge = (*request.path)[step].byte};
-  for (; step < request.path->size(); ++step) {
-    Node node;
-    if (!view.node((*request.path)[step].node, node)) return {};
-    const std::uint8_t byte = (*request.path)[step].byte;
-    if (byte < last_edge(node).byte) trend.is_ascending = false;
-    if (byte > next_edge(node, 0).byte || node.own != no_ref) trend.is_descending = false;
+// Keys that come in order leave full frames behind: everything on the near side of the way of the new key,
+// at the node of the way where that is most.
+class TrendSearch {
+ public:
+  explicit TrendSearch(const std::vector<Item>& items) : items_(&items) {}
+
+  [[nodiscard]] Run best(const Path& path) {
+    std::vector<std::size_t> way{0};
+    for (const Step& step : path) {
+      const std::size_t child = child_at(way.back(), step.byte);
+      if (child == 0) break;  // the edge the new key will add
+      way.push_back(child);
+    }
+    for (std::size_t depth = std::min(way.size(), path.size()); depth-- > 0;) {
+      const Item& node = (*items_)[way[depth]];
+      const std::size_t stop = std::size_t{node.first_child} + node.children;
+      const std::uint8_t byte = path[depth].byte;
+      is_ascending_ = is_ascending_ && (node.children == 0 || (*items_)[stop - 1].byte <= byte);
+      is_descending_ =
+          is_descending_ && (node.children == 0 || (*items_)[node.first_child].byte >= byte);
+      if (is_ascending_ != is_descending_) gather(way[depth], byte);
+    }
+    return best_;
   }
-  return trend;
-}
+
+ private:
+  [[nodiscard]] std::size_t child_at(std::size_t index, std::uint8_t byte) const noexcept {
+    const Item& node = (*items_)[index];
+    for (std::size_t i = node.first_child; i < std::size_t{node.first_child} + node.children; ++i) {
+      if ((*items_)[i].byte == byte) return i;
+    }
+    return 0;
+  }
+
+  // From the far end towards the way, as much as a frame may hold.
+  void gather(std::size_t index, std::uint8_t byte) noexcept {
+    const Item& node = (*items_)[index];
+    const std::size_t stop = std::size_t{node.first_child} + node.children;
+    Run run{.node = index, .first = node.first_child, .end = stop};
+    if (is_ascending_) {
+      for (run.end = run.first; run.end < stop && (*items_)[run.end].byte < byte; ++run.end) {
+        if (!take(run, run.end)) break;
+      }
+    } else {
+      for (run.first = stop; run.first > node.first_child && (*items_)[run.first - 1].byte > byte;
+           --run.first) {
+        if (!take(run, run.first - 1)) break;
+      }
+    }
+    if (run.bytes > best_.bytes) best_ = run;
+  }
+
+  [[nodiscard]] bool take(Run& run, std::size_t index) const noexcept {
+    const std::size_t bytes = run.bytes + weight_of((*items_)[index]);
+    if (bytes > spill_max) return false;
+    run.bytes = bytes;
+    return true;
+  }
+
+  const std::vector<Item>* items_;
+  bool is_ascending_ = true;
+  bool is_descending_ = true;
+  Run best_;
+};
 
 }  // namespace
 
 SpillChoice choose_spill(const View& view, const RoomRequest& request) {
   const std::vector<Item> items = measure(view);
   if (items.empty()) return {};
-  const Bench bench = find_bench(items);
-  const Trend trend = trend_of(view, request, bench.node);
-  SpillChoice choice;
-  if (trend.is_ascending != trend.is_descending) {
-    choice = choose_run(bench, trend.edge, trend.is_ascending);
+  const std::size_t total = items[0].bytes;
+  Run run = TrendSearch(items).best(*request.path);
+  // Two fifths rather than half: siblings that grow alike do not then all become full at the same time.
+  // Measured on the `fs` load, 0.1 to 2 M keys: fill 0.66 on average and 0.69 at the end; half gives 0.69 on
+  // average but 0.54 at the end, a third 0.64 and 0.62.
+  if (run.bytes * 2 < total) run = RunSearch(items, total / 5 * 2).best();
+  SpillChoice choice{.bytes = run.bytes};
+  for (std::size_t i = run.first; i < run.end; ++i) {
+    if (!items[i].is_crossing) choice.edges.set(items[i].byte);
   }
-  if (choice.bytes * 3 < bench.total) choice = choose_balanced(bench);
-  const bool is_in_bounds = choice.bytes * 3 >= bench.total && choice.bytes <= spill_max;
-  if (!is_in_bounds || !view.node(bench.node, choice.node)) return {};
+  if (!view.node(items[run.node].ref, choice.node)) return {};
   return choice;
 }
 

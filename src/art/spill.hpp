@@ -4,7 +4,7 @@
 // Contract:   choose_spill() names one node and some of its edges, none of them crossings, whose subtrees
 //             together hold between a third and `spill_max` of the frame's live bytes.
 // Cost:       one walk over the frame; 16 bytes of scratch for each edge.
-// Errors:     no node when the frame is damaged; a sound frame with live > 0.79 capacity has a choice.
+// Errors:     no node when the frame is damaged; a sound frame with live > 0.82 capacity has a choice.
 #pragma once
 
 #include "art/image.hpp"
@@ -13,8 +13,8 @@
 namespace artfs::art {
 
 struct SpillChoice {
-  Node node;
-  EdgeSet edges;
+  Node node{};
+  EdgeSet edges{};
   std::size_t bytes = 0;  // in the subtrees below them
 };
 
