@@ -80,6 +80,7 @@ tl::expected<Plan, std::string> make_plan(const MountRequest& request) {
 }
 
 bool open_log(const Plan& plan) {
+  base::set_log_level(base::LogLevel::info);
   if (!plan.options.log_file.empty()) return base::set_log_file(plan.options.log_file);
   if (!plan.foreground) base::set_log_syslog("artfs");
   return true;

@@ -25,6 +25,8 @@ Result<void> open_and_truncate(fuse_req_t request, Ino ino, int flags) noexcept 
   if ((flags & O_TRUNC) == 0) return {};
   SetAttr changes;
   changes.size = 0;
+  // The kernel leaves suid and sgid to us here, and only here: it takes the truncation as done.
+  changes.clear_privileges = fuse_req_ctx(request)->uid != 0;
   const Result<Attr> truncated = volume.setattr(ino, changes, caller_of(request));
   if (truncated) return {};
   volume.release(ino);

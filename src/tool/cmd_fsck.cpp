@@ -8,6 +8,7 @@
 
 #include "artfs/volume.hpp"
 
+#include "engine/verify.hpp"
 #include "tool/command.hpp"
 #include "tool/place.hpp"
 
@@ -38,15 +39,8 @@ bool is_damage(Errc code) {
 }
 
 int fail_with(const FsckArguments& arguments, Error error, std::string_view doing) {
-  const int status = is_damage(error.code) ? fsck_errors_left : fsck_operational;
-  if (arguments.json) {
-    fmt::print("{}\n", nlohmann::json{{"store", arguments.store},
-                                      {"clean", false},
-                                      {"error", name_of(error.code)},
-                                      {"problems", {to_text(error)}}}
-                           .dump(-1, ' ', true, nlohmann::json::error_handler_t::replace));
-  }
-  return complain("fsck", fmt::format("{}: {}{}", arguments.store, doing, to_text(error)), status);
+  return complain("fsck", fmt::format("{}: {}{}", arguments.store, doing, to_text(error)),
+                  fsck_operational);
 }
 
 void print_report(const FsckArguments& arguments, const CheckReport& report) {
@@ -68,6 +62,17 @@ void print_report(const FsckArguments& arguments, const CheckReport& report) {
              report.inodes, report.directories, report.entries, report.blocks, report.orphans);
 }
 
+// The volume does not open: what the store below it can still say, without changing anything.
+int check_damaged(const FsckArguments& arguments, const std::string& store) {
+  const Result<VerifyReport> below = engine::check_store(store, {});
+  if (!below) return fail_with(arguments, below.error(), "");
+  CheckReport report;
+  report.problems = below->problems;
+  if (report.problems.empty()) report.problems.emplace_back("the volume's own records are damaged");
+  print_report(arguments, report);
+  return fsck_errors_left;
+}
+
 int run(const FsckArguments& arguments) {
   // Safe at any moment: the check itself writes nothing, and opening is a recovery like any other.
   for (const int number : {SIGINT, SIGTERM}) ::signal(number, [](int) { ::_exit(fsck_cancelled); });
@@ -81,6 +86,7 @@ int run(const FsckArguments& arguments) {
   VolumeOptions options;
   options.store.read_only = arguments.no_change;
   Result<std::unique_ptr<Volume>> volume = Volume::open(place.store, options);
+  if (!volume && is_damage(volume.error().code)) return check_damaged(arguments, place.store);
   if (!volume) return fail_with(arguments, volume.error(), "");
   const Result<CheckReport> report = (*volume)->check();
   if (!report) return fail_with(arguments, report.error(), "the check stopped: ");

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "base/log.hpp"
 #include "tool/arguments.hpp"
 #include "tool/command.hpp"
 
@@ -53,6 +54,8 @@ int complain_usage(const CLI::App& app, const std::vector<std::string>& words, s
 
 int main(int argc, char** argv) {
   const std::vector<std::string> words = arguments_of({argv, static_cast<std::size_t>(argc)});
+  // Of recovery and the like only a mount keeps a record (fuse/mount.cpp).
+  artfs::base::set_log_level(artfs::base::LogLevel::warning);
   int status = 0;
   CLI::App app("A filesystem for very many small files, and the store below it.");
   add_commands(app, status);

@@ -27,6 +27,10 @@ MNT = WORK / "mnt"
 LOG = WORK / "daemon.log"
 
 
+# An interpreter that other users may run as well.
+PYTHON = "/usr/bin/python3" if os.access("/usr/bin/python3", os.X_OK) else sys.executable
+
+
 def skip(why):
     print(why)
     sys.exit(77)
@@ -113,6 +117,13 @@ def daemons():
 def is_mounted(path=MNT):
     lines = pathlib.Path("/proc/self/mounts").read_text().splitlines()
     return any(line.split()[1] == str(path) for line in lines)
+
+
+def close_dead(*descriptors):
+    """Closes what was open on a mount whose daemon is gone."""
+    for descriptor in descriptors:
+        with contextlib.suppress(OSError):
+            os.close(descriptor)
 
 
 def detach():
