@@ -19,6 +19,13 @@ std::uint64_t directory_size(std::uint64_t entries) {
   return std::max<std::uint64_t>(pages, 1) * directory_size_step;
 }
 
+// Contents that stand in the record take no unit, but programs (tar, cp) take a file without blocks
+// for one hole and do not read it.
+std::uint64_t blocks_shown(std::uint64_t units, bool is_inline, std::uint64_t size) {
+  if (units > 0 || !is_inline) return units * (data::unit_bytes / 512);
+  return (std::min(size, data::unit_bytes) + 511) / 512;
+}
+
 Attr from_record(const Core& core, Ino ino, const format::Inode& inode) {
   return {.ino = ino,
           .mode = inode.mode,
@@ -27,7 +34,8 @@ Attr from_record(const Core& core, Ino ino, const format::Inode& inode) {
           .gid = inode.gid,
           .rdev = inode.rdev,
           .size = inode.is_directory() ? directory_size(inode.size) : inode.size,
-          .blocks_512 = inode.units * (data::unit_bytes / 512),
+          .blocks_512 =
+              blocks_shown(inode.units, inode.contents == format::Contents::in_record, inode.size),
           .block_bytes = core.settings.block_bytes,
           .atime = inode.atime,
           .mtime = inode.mtime,
@@ -42,8 +50,8 @@ void show_pending(const InodeState& state, Attr& attr) ARTFS_REQUIRES(state.mute
   if (state.pending.ctime) attr.ctime = std::max(attr.ctime, *state.pending.ctime);
   if (state.buffer.empty()) return;
   attr.size = state.buffer.size(state.contents);
-  attr.blocks_512 =
-      (state.contents.units + state.buffer.reserved_units()) * (data::unit_bytes / 512);
+  attr.blocks_512 = blocks_shown(state.contents.units + state.buffer.reserved_units(),
+                                 state.contents.is_inline, attr.size);
 }
 
 }  // namespace
