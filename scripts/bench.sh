@@ -5,11 +5,12 @@
 #        scripts/bench.sh mount  [--quick] [--only PATTERN]
 #   engine  nanoseconds per operation of the store, workload `fs`
 #   mount   metadata rates and fio on an artfs mount, and in the same run on ext4 and tmpfs
-# BENCH_DIR chooses where stores and files go (default: /var/tmp, which should be a real disk).
+# BENCH_DIR: where stores and files go (default: /var/tmp, which should be a real disk).
+# BENCH_BUILD: build directory (default: build-bench, a release build).
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-build=$root/build-bench
+build=${BENCH_BUILD:-$root/build-bench}
 
 usage() {
   sed -n '4,8s/^# \{0,1\}//p' "$0" >&2
