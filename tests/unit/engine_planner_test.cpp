@@ -64,6 +64,22 @@ TEST_CASE("planner: kicks during a checkpoint start one more, not one each", "[u
   CHECK(runs <= 3);
 }
 
+TEST_CASE("planner: waiters never miss the attempt they asked for", "[unit][engine]") {
+  std::atomic<int> runs{0};
+  Planner planner({.run = [&]() -> Result<void> {
+                     ++runs;
+                     return {};
+                   },
+                   .due = [] { return false; },
+                   .interval = 1h});
+  std::thread kicker([&] {
+    for (int kick = 0; kick < 20000; ++kick) planner.kick();
+  });
+  for (int wait = 0; wait < 2000; ++wait) CHECK(planner.wait_for_attempt().has_value());
+  kicker.join();
+  CHECK(runs > 0);
+}
+
 TEST_CASE("planner: whoever waits when it stops gets an answer", "[unit][engine]") {
   std::atomic<bool> hold{true};
   std::atomic<int> runs{0};

@@ -28,9 +28,13 @@ Result<void> Planner::checkpoint() {
 }
 
 Result<void> Planner::wait_for_attempt() {
-  kick();
   base::MutexLock lock(mutex_);
-  // A running attempt will do: what it frees is what the caller waits for.
+  // A running attempt will do: what it frees is what the caller waits for. Asking under the mutex: an
+  // attempt that came and went in between would leave the caller waiting for one nobody asked for.
+  if (started_ == ended_) {
+    kicked_.store(true, std::memory_order_release);
+    wake_.notify_one();
+  }
   return wait_until_ended(lock, ended_ + 1);
 }
 
