@@ -60,6 +60,7 @@ static_assert(std::is_trivially_copyable_v<LogSegmentHeader>);
 enum class LogRecordKind : std::uint16_t {
   segment_end = 1,  // no payload; the log goes on in the next segment
   transaction = 2,  // payload: operations, see wal/record.hpp
+  closed = 3,       // no payload; the life that wrote the segment ended here and appended no more
 };
 
 struct LogRecordHeader {

@@ -11,7 +11,7 @@
 //             one.
 // Threading:  append: any thread, short mutex (Rank::log_tail), never waits for the device.
 // reserve: any
-//             thread, without gate and latches; waits for the writer when 16 MiB are unwritten.
+//             thread, without gate and latches; waits for the writer when 8 MiB are unwritten.
 //             sync_to: any thread, blocks on the device; one leader syncs for everybody who waits
 //             (no polling thread). cut: one thread.
 // Cost:       append: one copy of the payload. sync_to: at most one fdatasync per leader round.

@@ -8,16 +8,14 @@
 namespace artfs::wal {
 namespace {
 
-// Appenders wait for the writer beyond this: the bound of the log's memory.
-constexpr std::size_t buffer_bytes_max = 16 * mib;
-// A buffer that grew above this under a burst is given back.
-constexpr std::size_t buffer_bytes_kept = 4 * mib;
+// Appenders wait for the writer beyond this. With the buffer being written it bounds the log's memory:
+// both grow on demand to this at most, and keep what they grew to.
+constexpr std::size_t buffer_bytes_max = 8 * mib;
 
 }  // namespace
 
 void TailBuffer::clear() {
   runs.clear();
-  if (bytes.capacity() > buffer_bytes_kept) bytes = {};
   bytes.clear();
 }
 

@@ -129,6 +129,7 @@ class LogImpl final : public Log {
   void end_write(const WriteJob& job) ARTFS_EXCLUDES(mutex_);
   [[nodiscard]] Result<SyncJob> begin_sync() ARTFS_EXCLUDES(mutex_);
   Error stop(Error reason) noexcept ARTFS_EXCLUDES(mutex_);
+  void put_last_word() ARTFS_REQUIRES(mutex_);
 
   // log_writer.cpp: the background thread.
   enum class Step : std::uint8_t { make_segment, write, sync, tick, nap };

@@ -134,17 +134,27 @@ Result<void> LogImpl::close() {
   {
     const base::MutexLock lock(mutex_);
     if (closed_) return failed_ ? Result<void>(fail(*failed_)) : Result<void>{};
+    closed_ = true;  // nothing is appended behind the last word
+    put_last_word();
   }
   const Result<void> synced = sync_to(end());
   {
     const base::MutexLock lock(mutex_);
-    closed_ = true;
     stopping_ = true;
     writer_wake_.notify_one();
     space_free_.notify_all();
   }
   if (thread_.joinable()) thread_.join();
   return synced;
+}
+
+// Spares the next open the search for records behind the end. Where it does not fit it is left out.
+void LogImpl::put_last_word() {
+  const std::uint64_t segment_end = segments_[current_].start.raw + segment_bytes_;
+  const std::uint64_t left = segment_end - end_.load(std::memory_order_relaxed);
+  if (failed_ || left < sizeof(format::LogRecordHeader)) return;
+  format::LogRecordHeader header = prepare_header(format::LogRecordKind::closed, {});
+  put_record(header, {});
 }
 
 }  // namespace artfs::wal

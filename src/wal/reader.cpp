@@ -2,12 +2,16 @@
 #include "wal/reader.hpp"
 
 #include <algorithm>
+#include <optional>
 
 #include "base/assert.hpp"
 #include "wal/record_codec.hpp"
 
 namespace artfs::wal {
 namespace {
+
+// After a clean close there is little to read, and no need to look behind it.
+constexpr std::size_t first_window_bytes = 256 * kib;
 
 [[nodiscard]] Lsn first_record(const SegmentInfo& segment) noexcept {
   return Lsn{segment.start.raw + format::log_segment_header_bytes};
@@ -41,9 +45,10 @@ const SegmentInfo* LogReader::successor(const SegmentInfo& segment, Lsn end) con
   return nullptr;
 }
 
-Result<std::span<const std::byte>> LogReader::load(const SegmentInfo& segment, Lsn position) {
+Result<std::span<const std::byte>> LogReader::load(const SegmentInfo& segment, Lsn position,
+                                                   std::size_t bytes_max) {
   ARTFS_ASSERT(position >= segment.start && position <= end_of(segment));
-  const std::size_t wanted = end_of(segment).raw - position.raw;
+  const std::size_t wanted = std::min(bytes_max, end_of(segment).raw - position.raw);
   if (wanted == 0) return std::span<const std::byte>{};
   if (!buffer_) buffer_ = std::make_unique_for_overwrite<std::byte[]>(listing_->segment_bytes);
   const auto file = ARTFS_TRY(directory_->open(segment_name(segment.start), {.read_only = true}));
@@ -53,27 +58,38 @@ Result<std::span<const std::byte>> LogReader::load(const SegmentInfo& segment, L
 }
 
 Result<Lsn> LogReader::walk(const SegmentInfo& segment, Lsn position, const VisitFn& visit) {
-  const auto bytes = ARTFS_TRY(load(segment, position));
-  const Lsn first = position;
+  Lsn first = position;
+  auto bytes = ARTFS_TRY(load(segment, first, first_window_bytes));
+  bool whole = false;
   for (;;) {
-    const std::size_t at = position.raw - first.raw;
+    // Without room for another header the segment is full.
     if (end_of(segment).raw - position.raw < sizeof(format::LogRecordHeader)) {
-      return end_of(segment);  // no room for another header: the segment is full
+      return end_of(segment);
     }
-    if (at >= bytes.size()) return position;
-    const auto record = decode_record(bytes.subspan(at), position);
-    if (!record) return position;
-    bytes_ += record->end.raw - record->lsn.raw;
+    const std::size_t at = position.raw - first.raw;
+    const auto record = at < bytes.size() ? decode_record(bytes.subspan(at), position)
+                                          : std::optional<RecordView>{};
+    if (!record && whole) return position;
+    if (!record) {
+      whole = true;
+      first = position;
+      bytes = ARTFS_TRY(load(segment, first, listing_->segment_bytes));
+      continue;
+    }
+    position = record->end;
     switch (format::LogRecordKind{record->kind}) {
       case format::LogRecordKind::segment_end:
         return end_of(segment);
+      case format::LogRecordKind::closed:
+        closed_ = true;
+        return position;
       case format::LogRecordKind::transaction:
+        bytes_ += record->end.raw - record->lsn.raw;
         ARTFS_TRY(visit(record->lsn, record->end, record->payload));
         break;
       default:
         return fail(Errc::log_corrupt, record->lsn.raw);  // unknown kinds are never skipped
     }
-    position = record->end;
   }
 }
 
@@ -85,6 +101,7 @@ Result<LogExtent> LogReader::read(Lsn from, const VisitFn& visit) {
   if (from < first_record(*segment)) position = first_record(*segment);
   while (segment != nullptr) {
     extent.chain.push_back(segment->start);
+    closed_ = false;
     extent.end = ARTFS_TRY(walk(*segment, position, visit));
     segment = successor(*segment, extent.end);
     if (segment != nullptr) position = first_record(*segment);
@@ -110,8 +127,8 @@ void LogReader::classify(LogExtent& extent) const {
 Result<void> LogReader::judge_end(const LogExtent& extent) {
   for (const SegmentInfo& segment : listing_->segments) {
     if (segment.start == extent.chain.back()) {
-      if (extent.end >= end_of(segment)) continue;
-      const auto bytes = ARTFS_TRY(load(segment, extent.end));
+      if (closed_ || extent.end >= end_of(segment)) continue;
+      const auto bytes = ARTFS_TRY(load(segment, extent.end, listing_->segment_bytes));
       if (find_record(bytes, extent.end, extent.end)) {
         return fail(Errc::log_corrupt, extent.end.raw);
       }
@@ -126,9 +143,11 @@ Result<void> LogReader::judge_unlinked(const SegmentInfo& segment, Lsn end) {
   // A life that began at a higher end found everything below it whole, and synced it.
   const bool begun_anew = segment.linked && segment.continues_from != segment.start;
   if (begun_anew && segment.continues_from > end) return fail(Errc::log_corrupt, end.raw);
+  // What the life that said its last word had made ready.
+  if (segment.linked && closed_) return {};
   // Without its header a segment holds no records, unless the header was damaged later.
   const Lsn durable_above = segment.linked ? end : Lsn{0};
-  const auto bytes = ARTFS_TRY(load(segment, first_record(segment)));
+  const auto bytes = ARTFS_TRY(load(segment, first_record(segment), listing_->segment_bytes));
   if (find_record(bytes, first_record(segment), durable_above)) {
     return fail(Errc::log_corrupt, end.raw);
   }

@@ -33,7 +33,7 @@ struct LogExtent {
   std::vector<Lsn> obsolete;  // wholly below `from`
   std::vector<Lsn> unlinked;  // never to be read: behind the end, or left by an interrupted open
   Lsn next_start;             // a segment start above every LSN that was ever handed out
-  std::uint64_t bytes = 0;    // of records read
+  std::uint64_t bytes = 0;    // of transactions read
 };
 
 class LogReader {
@@ -48,9 +48,10 @@ class LogReader {
   [[nodiscard]] const SegmentInfo* first_segment(Lsn from) const noexcept;
   [[nodiscard]] const SegmentInfo* successor(const SegmentInfo& segment, Lsn end) const noexcept;
   [[nodiscard]] Lsn end_of(const SegmentInfo& segment) const noexcept;
-  // Bytes of the segment from `position` to its end (or to that of a file cut short).
-  [[nodiscard]] Result<std::span<const std::byte>> load(const SegmentInfo& segment, Lsn position);
-  // Visits the records of one segment; returns the position behind the last.
+  // Up to `bytes_max` bytes of the segment from `position` on; fewer where it or its file ends.
+  [[nodiscard]] Result<std::span<const std::byte>> load(const SegmentInfo& segment, Lsn position,
+                                                        std::size_t bytes_max);
+  // Visits the records of one segment; returns the position behind the last. Sets closed_.
   [[nodiscard]] Result<Lsn> walk(const SegmentInfo& segment, Lsn position, const VisitFn& visit);
   [[nodiscard]] Result<void> judge_end(const LogExtent& extent);
   [[nodiscard]] Result<void> judge_unlinked(const SegmentInfo& segment, Lsn end);
@@ -60,6 +61,7 @@ class LogReader {
   const SegmentListing* listing_;
   std::unique_ptr<std::byte[]> buffer_;
   std::uint64_t bytes_ = 0;
+  bool closed_ = false;  // the last record read says that its life appended nothing behind it
 };
 
 }  // namespace artfs::wal
