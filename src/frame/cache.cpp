@@ -89,10 +89,6 @@ Result<Pin> Cache::load(FrameId id) {
   return core_->load(id);
 }
 
-Result<void> Cache::admit_change() {
-  return core_->admit_change();
-}
-
 Result<FrameReserve> Cache::reserve(std::size_t count) {
   if (count == 0) return FrameReserve();
   ARTFS_TRY(core_->reserve(count));

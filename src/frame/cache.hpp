@@ -135,11 +135,6 @@ class Cache {
   [[nodiscard]] Result<Pin> pin(FrameId id);   // frame_not_resident
   [[nodiscard]] Result<Pin> load(FrameId id);  // as pin; reads and verifies the frame on a miss
 
-  // Makes writers wait: call it before each change, without latches or gate. Costs two loads while dirty
-  // and frozen frames take less than half of the budget; above, it starts a checkpoint; above 7/8 it
-  // waits for one to be released. cache_exhausted when none was for 10 s and the budget is used up.
-  [[nodiscard]] Result<void> admit_change();
-
   // no_space when the device cannot hold them. May grow the data file: call it without latches.
   [[nodiscard]] Result<FrameReserve> reserve(std::size_t count);
   // A fresh frame with a formatted header, all else zero. Out of `reserve`; cannot fail. May exceed the

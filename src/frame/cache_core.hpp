@@ -59,7 +59,6 @@ class CacheCore {
 
   // load.cpp
   [[nodiscard]] Result<Pin> load(FrameId id);
-  [[nodiscard]] Result<void> admit_change();
 
   // dirty_pages.cpp
   void begin_write(Resident& resident, PageBits pages);

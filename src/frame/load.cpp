@@ -163,28 +163,4 @@ Result<void> CacheCore::read_and_verify(Resident& resident, FrameId id) {
   return {};
 }
 
-Result<void> CacheCore::admit_change() {
-  if (options_.volatile_frames || unevictable_bytes() <= options_.budget_bytes / 2) return {};
-  if (!options_.on_pressure) return {};
-  call_for_checkpoint();
-  const std::uint64_t limit = options_.budget_bytes / 8 * 7;
-  if (unevictable_bytes() <= limit) return {};
-  Patience patience;
-  MutexLock lock(books_);
-  patience.releases = releases_;
-  while (unevictable_bytes() > limit) {
-    const auto now = Patience::Clock::now();
-    if (std::exchange(patience.releases, releases_) != releases_) patience.since = now;
-    if (now - patience.since >= checkpoint_patience || now - patience.begun >= patience_max) {
-      if (unevictable_bytes() > options_.budget_bytes) return fail(Errc::cache_exhausted);
-      return {};
-    }
-    lock.unlock();
-    call_for_checkpoint();
-    lock.lock();
-    static_cast<void>(freed_.wait_for(lock, look_again));
-  }
-  return {};
-}
-
 }  // namespace artfs::frame

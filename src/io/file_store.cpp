@@ -93,7 +93,11 @@ Result<void> FileStore::write(std::span<const PageWrite> writes) {
         ++i;
         break;  // what was gathered stands before this piece and follows now
       }
-      run.push_back(pages);
+      if (!run.empty() && run.back().data() + run.back().size() == pages.data()) {
+        run.back() = {run.back().data(), run.back().size() + pages.size()};
+      } else {
+        run.push_back(pages);
+      }
       end += pages.size();
     }
     if (!run.empty()) ARTFS_TRY(file_->write_at(start, run));

@@ -19,8 +19,8 @@ namespace artfs::io {
 
 namespace {
 
-// Vectors per pwritev: far below IOV_MAX (1024) and small enough for the stack.
-constexpr std::size_t vectors_max = 64;
+// Vectors per pwritev: below IOV_MAX (1024), and 4 KiB of stack.
+constexpr std::size_t vectors_max = 256;
 
 off_t to_off(std::uint64_t offset) noexcept {
   return static_cast<off_t>(offset);

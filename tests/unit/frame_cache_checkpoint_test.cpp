@@ -189,6 +189,23 @@ TEST_CASE("frame cache: a frame removed while others still pin it keeps its byte
   CHECK(world.cache().stats().frames == 9);
 }
 
+TEST_CASE("retiring a racing writer's newer change: a page written while frozen stays dirty",
+          "[unit][frame]") {
+  World world;
+  const FrameId id = world.make_frame(1);
+  FrozenSet set = world.cache().freeze();
+  REQUIRE(world.write_home(set));  // the old image is on the device ...
+  world.write_number(id, 2);       // ... when the newer one appears
+  world.commit(std::move(set));
+  FrozenSet next = world.cache().freeze();
+  REQUIRE(next.frames.size() == 1);
+  CHECK(next.frames[0].pages.test(1));
+  REQUIRE(world.write_home(next));
+  world.commit(std::move(next));
+  world.reopen();
+  CHECK(world.read_number(id) == 2);
+}
+
 TEST_CASE("I1: a page is marked dirty exactly when it is newer than the durable one",
           "[unit][frame]") {
   World world;

@@ -34,7 +34,7 @@ TEST_CASE("frame cache: the budget holds while frames come and go", "[unit][fram
   CHECK(stats.evictions >= 184);
 }
 
-TEST_CASE("eviction of dirty, frozen, fresh or pinned frames: never", "[unit][frame]") {
+TEST_CASE("EV: dirty, frozen, fresh or pinned frames are never evicted", "[unit][frame]") {
   World world(with_frames(16));
   const auto ids = make_home_frames(world, 100);
   const Pin pinned = world.cache().load(ids[0]).value();
@@ -135,33 +135,6 @@ TEST_CASE("frame cache: a load that finds only dirt asks for a checkpoint and wa
   world.checkpoint();
   loader.join();
   CHECK(world.cache().stats().resident_bytes <= 16 * io::frame_bytes);
-}
-
-TEST_CASE(
-    "frame cache: writers are admitted until dirt takes the budget, then wait for a checkpoint",
-    "[unit][frame]") {
-  CacheOptions options = with_frames(16);
-  std::atomic<int> calls{0};
-  options.on_pressure = [&calls] { ++calls; };
-  World world(options);
-  for (std::uint64_t i = 0; i < 8; ++i) {
-    CHECK(world.cache().admit_change());
-    world.make_frame(i);
-  }
-  CHECK(calls == 0);
-  world.make_frame(8);
-  CHECK(world.cache().admit_change());
-  CHECK(calls == 1);
-  for (std::uint64_t i = 9; i < 15; ++i) world.make_frame(i);
-  std::atomic<bool> done{false};
-  std::thread writer([&] {
-    CHECK(world.cache().admit_change());
-    done = true;
-  });
-  std::this_thread::sleep_for(std::chrono::milliseconds(30));
-  CHECK_FALSE(done);
-  world.checkpoint();
-  writer.join();
 }
 
 }  // namespace artfs::frame::test

@@ -176,7 +176,6 @@ TEST_CASE("frame cache: in memory nothing is evicted, frozen or written", "[unit
   for (std::uint64_t i = 1; i <= 100; ++i) CHECK(world.read_number(FrameId{i}) == i);
   CHECK(world.cache().stats().evictions == 0);
   CHECK(world.cache().freeze().frames.empty());
-  CHECK(world.cache().admit_change());
   CHECK(world.directory().counters().writes == 0);
   CHECK(world.store().size_bytes() == 0);
   world.cache().remove(world.cache().pin(FrameId{5}).value());
