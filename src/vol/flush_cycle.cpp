@@ -15,14 +15,17 @@ struct Item {
   OpenInodes::Ref state;
   data::Flush flush;
   std::optional<Error> error;
+  bool partial = false;  // a flush takes a bounded number of blocks; there was more when it began
 };
 
 void begin(Core& core, Item& item, FlushFrom from) {
   InodeState& state = *item.state;
   const base::MutexLock lock(state.mutex);
   if (from == FlushFrom::queue) state.queued = false;
+  item.partial = false;
   if (state.gone || !state.loaded || state.buffer.flushing()) return;
   item.flush = core.bytes->begin_flush(state.ino, state.contents, state.buffer);
+  item.partial = state.buffer.dirty();
 }
 
 // The bytes of all items, then one sync for all of them.
@@ -98,12 +101,16 @@ Result<void> flush_batch(Core& core, std::span<const Ino> inos, FlushFrom from) 
     if (!state) continue;
     items.push_back({.state = std::move(state), .flush = {}, .error = {}});
   }
-  for (Item& item : items) begin(core, item, from);
-  write_out(core, items);
   Result<void> result;
-  for (Item& item : items) {
-    if (finish(core, item)) reclaim_if_unused(core, item.state->ino, true);
-    if (item.error && result) result = fail(*item.error);
+  while (!items.empty()) {
+    for (Item& item : items) begin(core, item, from);
+    write_out(core, items);
+    for (Item& item : items) {
+      if (finish(core, item)) reclaim_if_unused(core, item.state->ino, true);
+      if (item.error && result) result = fail(*item.error);
+    }
+    std::erase_if(items, [](const Item& item) { return item.error || !item.partial; });
+    from = FlushFrom::elsewhere;  // what is still dirty was queued again
   }
   return result;
 }

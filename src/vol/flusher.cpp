@@ -127,6 +127,7 @@ void Flusher::run() {
   std::optional<Error> logged;  // once, not every tick
   for (;;) {
     reclaim_big();
+    (void)core_.inos->reserve_ahead();  // a store that stopped says so elsewhere
     base::MutexLock lock(mutex_);
     wait_for_work(lock);
     if (stopping_) return;

@@ -88,6 +88,7 @@ Result<std::unique_ptr<VolumeImpl>> VolumeImpl::open_store(std::unique_ptr<Store
   core.inos.emplace(*core.store, core.tree, format::index_of(format::VolumeCounter::inos_reserved));
   if (!core.read_only()) {
     ARTFS_TRY(reclaim_all_orphans(core));
+    ARTFS_TRY(core.inos->reserve_ahead());
     volume->flusher_.start();
   }
   volume->closed_ = false;
