@@ -5,6 +5,7 @@
 #include <spawn.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -23,8 +24,12 @@ int stat_errno(const std::string& path, struct stat& attr) {
   return ::stat(path.c_str(), &attr) == 0 ? 0 : errno;
 }
 
-bool is_dead(int stat_error) {
-  return stat_error == ENOTCONN || stat_error == ECONNABORTED;
+// Asks for statfs: the kernel answers stat from its attribute cache, also for a daemon that is gone.
+bool is_dead(const std::string& path) {
+  struct statfs figures {};
+
+  if (::statfs(path.c_str(), &figures) == 0) return false;
+  return errno == ENOTCONN || errno == ECONNABORTED;
 }
 
 int run_fusermount(const std::string& path, bool lazy) {
@@ -68,7 +73,7 @@ tl::expected<std::string, std::string> prepare_mount_point(const std::string& pa
 
   if (const std::optional<MountEntry> there = mount_at(*table, *place)) {
     const bool is_ours = there->type == filesystem_type;
-    if (!is_ours || !is_dead(stat_errno(*place, attr))) {
+    if (!is_ours || !is_dead(*place)) {
       return problem(fmt::format("{} is busy, {} is mounted there: unmount it first with: {} {}",
                                  *place, there->source, is_ours ? "artfs umount" : "umount",
                                  *place));

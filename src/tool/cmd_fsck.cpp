@@ -77,7 +77,7 @@ int run(const FsckArguments& arguments) {
   // Safe at any moment: the check itself writes nothing, and opening is a recovery like any other.
   for (const int number : {SIGINT, SIGTERM}) ::signal(number, [](int) { ::_exit(fsck_cancelled); });
   const Place place = resolve_place(arguments.store);
-  if (place.mount_point) {
+  if (place.mount_point && !is_store_free(place.store)) {  // a dead mount does not hold it
     return complain(
         "fsck",
         fmt::format("{} is mounted on {}: unmount it first", arguments.store, *place.mount_point),
