@@ -160,7 +160,8 @@ TEST_CASE("P12: a partial append is cut off before the next one", "[unit][engine
   CHECK_FALSE(manifest->append(next));
   directory.fail_call(0, Errc::no_space);
   CHECK(manifest->append(next).error().code == Errc::io_failed);
-  const auto again = open(*directory.clone_current());
+  const auto after = directory.clone_current();
+  const auto again = open(*after);
   CHECK((again->state() == expected));
   CHECK(again->append(next));
 }

@@ -144,7 +144,8 @@ TEST_CASE("P6: close writes everything", "[unit][wal]") {
   const auto entries = fill(*opened->log, 100, 3);
   REQUIRE(opened->log->close());
   CHECK(try_append(*opened->log, "late").error().code == Errc::io_failed);
-  const auto seen = open_log(*directory.clone_durable(), log_first);
+  const auto after = directory.clone_durable();
+  const auto seen = open_log(*after, log_first);
   REQUIRE(seen);
   CHECK(seen->replayed == entries);
 }

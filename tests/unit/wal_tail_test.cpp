@@ -305,7 +305,8 @@ TEST_CASE("P17: a new segment's name is durable before a record in it is acknowl
     Lsn end;
     for (int i = 0; i < 20; ++i, ++count) end = append(*opened->log, std::string(1000, 'p')).end;
     REQUIRE(opened->log->sync_to(end));
-    const auto seen = open_log(*directory.clone_durable(), log_first);
+    const auto after = directory.clone_durable();
+    const auto seen = open_log(*after, log_first);
     REQUIRE(seen);
     CHECK(seen->replayed.size() == count);
   }
