@@ -39,6 +39,8 @@ def count(output, exit_code):
 def run(test, build):
     environment = {**os.environ, **test.get("env", {})}
     start = time.monotonic()
+    if not pathlib.Path(test["cmd"][0]).exists():
+        return test["name"], 0, 1, 0.0, "", ", not built"
     process = subprocess.Popen(test["cmd"], cwd=test.get("workdir") or build, env=environment,
                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True)
     note = ""

@@ -288,6 +288,7 @@ class Session {
 
 }  // namespace
 
+// AP: after a plan the change must succeed, also when the plan had to spill or compact first.
 TEST_CASE("model: the tree answers like a sorted map, whatever the keys and sizes (P1, P2)",
           "[model][art]") {
   const auto seed = GENERATE(range(std::uint64_t{1}, std::uint64_t{6}));

@@ -175,6 +175,7 @@ TEST_CASE("P7: a rename is not replayed onto its own result, wherever the checkp
   }
 }
 
+// I2: it is cut there and nowhere else.
 TEST_CASE("P8: the log is cut at every checkpoint while writers go on", "[unit][engine]") {
   io::MemoryDirectory disk;
   must_create(disk);
