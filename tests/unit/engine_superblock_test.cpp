@@ -67,7 +67,7 @@ TEST_CASE("superblock: one damaged copy is survived and repaired, two are an err
   MemoryDirectory directory;
   const auto written = new_superblock("x");
   REQUIRE(create_superblock(directory, written));
-  const std::uint64_t copy = GENERATE(0, 1);
+  const std::uint64_t copy = GENERATE(as<std::uint64_t>{}, 0, 1);
   REQUIRE(directory.flip_bit("superblock", copy * 4096 * 8 + 0x100 * 8 + 3));
   auto read = read_superblock(directory, false);
   REQUIRE(read);

@@ -53,7 +53,7 @@ std::vector<Op> one_of_each() {
 }  // namespace
 
 TEST_CASE("wal record: every single-bit flip is caught", "[unit][wal]") {
-  const std::size_t payload_bytes = GENERATE(0, 1, 7, 8, 100, 300);
+  const std::size_t payload_bytes = GENERATE(as<std::size_t>{}, 0, 1, 7, 8, 100, 300);
   const std::string payload(payload_bytes, '\x5c');
   auto bytes = encode(Lsn{4096}, Lsn{4000}, payload);
   REQUIRE(bytes.size() % 8 == 0);
