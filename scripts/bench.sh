@@ -92,7 +92,7 @@ case $what in
   *) usage ;;
 esac
 "$root/scripts/setup.sh" build bench >&2
-"$root/scripts/build.sh" "$build" -Dbuildtype=release -Dbench=true -Dtests=false
+TARGETS="fuse/artfs tests/bench/engine_bench tests/bench/meta_bench" "$root/scripts/build.sh" "$build" -Dbuildtype=release -Dbench=true -Dtests=false
 artfs=$build/fuse/artfs
 work=$(mktemp -d "${BENCH_DIR:-/var/tmp}/artfs-bench.XXXXXX")
 trap clean_up EXIT

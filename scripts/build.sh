@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # Configures a build directory when it is new, and builds it. Quiet unless it fails.
-# usage: scripts/build.sh DIRECTORY [meson setup options...]      CXX chooses the compiler
+# usage: [CXX=compiler] [TARGETS="a b"] scripts/build.sh DIRECTORY [meson setup options...]
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -16,7 +16,8 @@ if [ ! -f "$directory/build.ninja" ]; then
     exit 1
   fi
 fi
-if ! ninja -C "$directory" >"$output" 2>&1; then
+read -r -a targets <<<"${TARGETS:-}"
+if ! ninja -C "$directory" "${targets[@]}" >"$output" 2>&1; then
   grep -v '^\[[0-9]*/[0-9]*\] \(Compiling\|Linking\)' "$output" >&2 || true
   exit 1
 fi

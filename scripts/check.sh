@@ -50,7 +50,7 @@ check_shell() {
   while read -r script; do
     if head -c 32 "$script" | grep -q '^#!.*\(bash\|/sh\)'; then scripts+=("$script"); fi
   done < <(find scripts tests .ci -type f)
-  shellcheck -x "${scripts[@]}"
+  shellcheck -x -P SCRIPTDIR "${scripts[@]}"
 }
 
 step "setup"
@@ -78,8 +78,8 @@ if [ "$full" = yes ]; then
   for sanitizer in address,undefined thread; do
     step "$sanitizer"
     directory=build-${sanitizer%%,*}
-    CXX=clang++-14 scripts/build.sh "$directory" -Db_sanitize="$sanitizer" -Db_lundef=false \
-      -Dfuse=disabled -Dassertions=all
+    CXX=clang++-14 TARGETS="unit model crash" scripts/build.sh "$directory" -Db_sanitize="$sanitizer" \
+      -Db_lundef=false -Dfuse=disabled -Dassertions=all -Doptimization=1
     ARTFS_TEST_SCALE=${ARTFS_TEST_SCALE:-20} scripts/run_tests.py "$directory" \
       --suite unit --suite model --suite crash --slower 10
   done

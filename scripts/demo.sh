@@ -36,7 +36,7 @@ show() { # prints a command, then runs it
 
 say "setup and build"
 "$root/scripts/setup.sh" build
-"$root/scripts/build.sh" "$root/build"
+TARGETS=fuse/artfs "$root/scripts/build.sh" "$root/build"
 [ -e /dev/fuse ] || { echo "demo.sh: no /dev/fuse here: load the fuse module or allow the device" >&2; exit 1; }
 
 work=$(mktemp -d /tmp/artfs-demo.XXXXXX)

@@ -51,8 +51,8 @@ run_counted() {
 
 # run_sanitized NAME MESON_SANITIZE: a clang build and the unit and model tests in it.
 run_sanitized() {
-  if ! CXX=clang++-14 scripts/build.sh "build-$1" -Db_sanitize="$2" -Db_lundef=false -Dfuse=disabled \
-    -Dassertions=all; then
+  if ! CXX=clang++-14 TARGETS="unit model" scripts/build.sh "build-$1" -Db_sanitize="$2" \
+    -Db_lundef=false -Dfuse=disabled -Dassertions=all -Doptimization=1; then
     echo "the build with $2 failed"
     failed=$((failed + 1))
     return
