@@ -60,7 +60,9 @@ struct Environment {
 struct DataOptions {
   std::uint64_t write_buffer_bytes = 64 * mib;
   std::uint64_t read_cache_bytes = 8 * mib;  // verified blocks kept for partial reads
-  std::uint64_t growth_step_bytes = 64 * mib;
+  // blocks.dat grows by a quarter of its size, at least this much and at most 1 GiB: few pauses in a
+  // large store, little waste in a small one.
+  std::uint64_t growth_step_bytes = 8 * mib;
   // blocks.dat leaves a sixteenth of what the device can give, at most this much, to log and
   // metadata.
   std::uint64_t headroom_bytes_max = 256 * mib;

@@ -17,6 +17,7 @@ namespace artfs::data {
 namespace {
 
 constexpr std::size_t run_key_bytes = 8;
+constexpr std::uint64_t growth_step_units_max = gib / unit_bytes;
 
 std::string_view as_view(const std::array<char, 8>& chars) {
   return {chars.data(), chars.size()};
@@ -134,7 +135,8 @@ Result<bool> Space::grow(std::uint64_t units) {
     if (reserved_ + units <= free_.usable_units()) return true;
   }
   const std::uint64_t total = total_units();
-  const std::uint64_t step = options_.growth_step_bytes / unit_bytes;
+  const std::uint64_t step =
+      std::clamp(total / 4, options_.growth_step_bytes / unit_bytes, growth_step_units_max);
   UnitRun run{.first = total, .count = std::max(step, units + block_units_)};
   run.count = std::min(run.count, growable_units());
   for (;;) {

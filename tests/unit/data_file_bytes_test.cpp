@@ -2,6 +2,7 @@
 #include <catch2/catch.hpp>
 #include <thread>
 
+#include "base/mutex.hpp"
 #include "data/file_bytes.hpp"
 #include "support/data_world.hpp"
 #include "support/scale.hpp"
@@ -314,6 +315,55 @@ TEST_CASE("file bytes: many writers share device syncs", "[unit][data]") {
   for (DataFile* file : all) CHECK(world.read(*file, 0, 1000000) == file->bytes);
   CHECK(world.disk->counters().file_syncs - before < threads_count * rounds);
   test::check_space(world, all);
+}
+
+TEST_CASE("file bytes: one file is written, read and flushed at once", "[unit][data]") {
+  DataWorld world;
+  DataFile file{.ino = Ino{5}};
+  base::Mutex inode{base::Rank::inode};
+  std::atomic<bool> done{false};
+  std::atomic<int> failures{0};
+  constexpr std::size_t size = 150000;
+  constexpr std::size_t piece = 3000;
+  REQUIRE(world.write(file, 0, std::string(size, 'a')));
+
+  std::thread flusher([&] {
+    while (!done) {
+      Flush flush;
+      {
+        const base::MutexLock lock(inode);
+        flush = world.bytes->begin_flush(file.ino, file.contents, file.buffer);
+      }
+      if (!flush) continue;
+      const bool written = world.bytes->write_out(flush) && world.bytes->sync_data();
+      const base::MutexLock lock(inode);
+      if (!written || !world.finish(file, std::move(flush))) ++failures;
+    }
+  });
+  std::thread reader([&] {
+    std::string out(piece, '?');
+    std::mt19937_64 random(8);
+    while (!done) {
+      const std::uint64_t offset = (random() % (size / piece)) * piece;
+      const base::MutexLock lock(inode);
+      const auto got = world.bytes->read(file.ino, file.contents, &file.buffer, offset,
+                                         std::as_writable_bytes(std::span(out.data(), piece)));
+      if (!got || *got != piece || out != file.bytes.substr(offset, piece)) ++failures;
+    }
+  });
+  std::mt19937_64 random(9);
+  for (int i = 0; i < 3000; ++i) {
+    const std::uint64_t offset = (random() % (size / piece)) * piece;
+    const base::MutexLock lock(inode);
+    if (!world.write(file, offset, std::string(piece, static_cast<char>('a' + i % 26)))) ++failures;
+  }
+  done = true;
+  flusher.join();
+  reader.join();
+  CHECK(failures == 0);
+  REQUIRE(world.flush(file));
+  CHECK(world.read(file, 0, size + 1) == file.bytes);
+  test::check_space(world, {&file});
 }
 
 }  // namespace
