@@ -35,6 +35,7 @@ Result<void> FlushWriter::run() {
   ARTFS_TRY(cut_extents());
   if (state_.deferred) {
     state_.after.size = std::min(layer_.cut, state_.before.size);
+    if (state_.before.is_inline) state_.after.inline_bytes.resize(state_.after.size);
     settle();
     return {};
   }

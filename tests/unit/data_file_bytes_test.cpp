@@ -248,6 +248,26 @@ TEST_CASE("file bytes: truncating or extending a file of many blocks takes sever
   test::check_space(world, {&file});
 }
 
+TEST_CASE("file bytes: an inline file with much space behind it is cut in several flushes",
+          "[unit][data]") {
+  DataWorld world(Layout{.block_bytes = 4096, .inline_bytes_max = 100});
+  DataFile file{.ino = Ino{5}};
+  REQUIRE(world.write(file, 0, std::string(50, 'a')));
+  REQUIRE(world.fallocate(file, {.offset = 0, .length = 1100 * 16 * 4096, .keep_size = true}));
+  REQUIRE(world.flush(file));
+  CHECK(file.contents.is_inline);
+  CHECK(file.contents.units == 1100 * 16);
+  REQUIRE(world.truncate(file, 10));
+  REQUIRE(world.flush_once(file));
+  CHECK(file.buffer.dirty());
+  CHECK(file.contents.size == 10);
+  CHECK(file.contents.inline_bytes == std::string(10, 'a'));
+  REQUIRE(world.flush(file));
+  CHECK(file.contents.units == 1);  // the block that holds the end keeps its space
+  CHECK(world.read(file, 0, 100) == file.bytes);
+  test::check_space(world, {&file});
+}
+
 TEST_CASE("file bytes: a failed sync of blocks.dat stops the store and commits nothing",
           "[unit][data]") {
   DataWorld world;
