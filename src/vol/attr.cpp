@@ -80,9 +80,9 @@ Result<void> drop_privileges_of(Core& core, Ino ino) {
   return {};
 }
 
-Result<Attr> setattr(Core& core, Ino ino, const SetAttr& changes, const Caller& caller) {
-  if (!anything(changes)) return attributes(core, ino);
-  if (changes.size) ARTFS_TRY(make_room(core));
+namespace {
+
+Result<Attr> setattr_locked(Core& core, Ino ino, const SetAttr& changes, const Caller& caller) {
   const OpenInodes::Ref state = core.open.acquire(ino);
   const InodeLocks::Guard guard(core.locks, {ino});
   Inode inode = ARTFS_TRY(load_inode(core, ino));
@@ -99,6 +99,16 @@ Result<Attr> setattr(Core& core, Ino ino, const SetAttr& changes, const Caller& 
     state->pending = pending;
   }
   return to_attr(core, ino, inode);
+}
+
+}  // namespace
+
+Result<Attr> setattr(Core& core, Ino ino, const SetAttr& changes, const Caller& caller) {
+  if (!anything(changes)) return attributes(core, ino);
+  if (changes.size) ARTFS_TRY(make_room(core));
+  const Attr attr = ARTFS_TRY(setattr_locked(core, ino, changes, caller));
+  if (changes.size) ARTFS_TRY(write_through(core, ino));
+  return attr;
 }
 
 Result<std::string> readlink(Core& core, Ino ino) {

@@ -44,15 +44,14 @@ Result<void> change_bytes(Core& core, Ino ino, const ChangeBytes& change) {
       const base::MutexLock lock(state->mutex);
       ARTFS_TRY(load(core, *state));
       const Result<void> changed = change(*state);
-      if (changed) {
-        note_write(core, *state);
-        return {};
-      }
+      if (changed) note_write(core, *state);
+      if (changed) break;
       if (changed.error().code != Errc::no_space || last_attempt) return changed;
     }
     ARTFS_TRY(core.flusher->flush_all());
     ARTFS_TRY(core.store->sync());
   }
+  return write_through(core, ino);
 }
 
 }  // namespace
@@ -66,6 +65,11 @@ void mark_dirty(Core& core, InodeState& state) {
   if (state.queued) return;
   state.queued = true;
   core.flusher->enqueue(state.ino);
+}
+
+Result<void> write_through(Core& core, Ino ino) {
+  if (core.options.store.durability != Durability::strict) return {};
+  return core.flusher->flush_one(ino);
 }
 
 Result<void> make_room(Core& core) {

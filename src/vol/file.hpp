@@ -34,6 +34,8 @@ void forget(Core& core, Ino ino) noexcept;
 
 // Waits for room in the write buffer.
 [[nodiscard]] Result<void> make_room(Core& core);
+// Durability::strict: what was just accepted is on disk when this returns. Nothing may be locked.
+[[nodiscard]] Result<void> write_through(Core& core, Ino ino);
 // Part of setattr.
 [[nodiscard]] Result<void> truncate_locked(Core& core, InodeState& state, std::uint64_t size)
     ARTFS_REQUIRES(state.mutex);

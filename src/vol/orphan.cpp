@@ -75,15 +75,14 @@ Result<void> reclaim(Core& core, Ino ino) {
   return {};
 }
 
-// True: the orphan is ours to reclaim; `units` says how much it holds.
-bool claim(InodeState& state, std::uint64_t& units) {
+// True: the orphan is ours to reclaim.
+bool claim(InodeState& state) {
   const base::MutexLock lock(state.mutex);
   if (!state.orphan || state.reclaiming || state.opens > 0 || state.referenced) return false;
   if (state.buffer.flushing()) return false;  // the flusher comes back to it
   state.buffer.discard();
   state.pending = {};
   state.reclaiming = true;
-  units = state.loaded ? state.contents.units : reclaim_here_units_max + 1;
   return true;
 }
 
@@ -124,13 +123,13 @@ void finish_last_link(Core& core, Ino ino, AfterUnlink after) noexcept {
 void reclaim_if_unused(Core& core, Ino ino, bool here) noexcept {
   const OpenInodes::Ref state = core.open.find(ino);
   if (!state) return;
-  std::uint64_t units = 0;
-  if (!claim(*state, units)) return;
-  if (!here && units > reclaim_here_units_max) {
+  if (!claim(*state)) return;
+  const Result<Inode> inode = load_inode(core, ino);
+  if (!here && inode && inode->units > reclaim_here_units_max) {
     core.flusher->reclaim_later(ino);
-    return;
+  } else {
+    finish_reclaim(core, *state);
   }
-  finish_reclaim(core, *state);
 }
 
 void finish_reclaim(Core& core, InodeState& state) noexcept {
