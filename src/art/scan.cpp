@@ -95,6 +95,8 @@ class Scanner {
     Node node;
     if (!view().node(ref, node)) return damaged();
     if (path_bytes + node.label.size() > key_bytes_max) return damaged();
+    // Every way down ends at a key; a walk through damage that finds none could take for ever.
+    if (node.own == no_ref && next_edge(node, 0).child == no_ref) return damaged();
     path_.append(node.label);
     if (lengthened(path_bytes, is_bounded) == Way::around) return {};
     if (node.own != no_ref) {
@@ -135,6 +137,9 @@ class Scanner {
     Level& level = levels_.back();
     level.is_frame_root = true;
     if (level.path_bytes == levels_[depth - 1].path_bytes) {
+      Node fork;
+      const bool has_edge = view().node(root, fork) && find_edge(fork, edge.byte).child != no_ref;
+      if (!has_edge) return damaged();
       level.next = std::max<std::size_t>(level.next, edge.byte);
       level.end = std::min<std::size_t>(level.end, std::size_t{edge.byte} + 1);
     }

@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "art/node.hpp"
 #include "art/tree.hpp"
 #include "frame/cache.hpp"
 #include "io/memory_store.hpp"
