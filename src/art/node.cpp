@@ -138,7 +138,8 @@ void encode_node(std::byte* out, const NodeContent& content, const Edges& edges)
     if (is_sorted_kind(content.kind)) keys[i] = byte;
     if (content.kind == ObjectKind::node48) keys[byte] = static_cast<std::uint8_t>(i + 1);
   }
-  std::memcpy(out + fixed_bytes, content.label.data(), content.label.size());
+  std::copy_n(reinterpret_cast<const std::byte*>(content.label.data()), content.label.size(),
+              out + fixed_bytes);
 }
 
 void encode_leaf(std::byte* out, const frame::Leaf& leaf) noexcept {

