@@ -313,15 +313,13 @@ TEST_CASE("group 2: what replay changed is dirty, and the next checkpoint keeps 
   const Tree tree = *store->create_tree("t");
   fill(tree, 3000);
   REQUIRE(store->sync().has_value());
-  auto killed = disk.clone_current();
-  {
-    const auto replayed = must_open(*killed, quiet_options());
-    CHECK(replayed->stats().replayed_records > 0);
-    REQUIRE(replayed->checkpoint().has_value());
-    CHECK(replayed->stats().checkpoint.pages_written > 0);
-    killed = killed->clone_durable();
-  }
-  const auto copy = must_open(*killed, quiet_options());
+  const auto killed = disk.clone_current();
+  const auto replayed = must_open(*killed, quiet_options());
+  CHECK(replayed->stats().replayed_records > 0);
+  REQUIRE(replayed->checkpoint().has_value());
+  CHECK(replayed->stats().checkpoint.pages_written > 0);
+  const auto durable = killed->clone_durable();
+  const auto copy = must_open(*durable, quiet_options());
   CHECK(copy->stats().replayed_records == 0);
   CHECK(copy->verify()->keys == 3000);
   test::require_clean(*copy);
