@@ -52,8 +52,7 @@ void apply_pending(format::Inode& inode, const PendingTimes& pending) {
 }
 
 // Stripe and state held. Until the commit succeeds nothing in memory changes.
-Result<void> commit_item(Core& core, Item& item) ARTFS_REQUIRES(item.state->mutex) {
-  InodeState& state = *item.state;
+Result<void> commit_item(Core& core, InodeState& state, Item& item) ARTFS_REQUIRES(state.mutex) {
   if (item.error) return fail(*item.error);
   format::Inode inode = ARTFS_TRY(load_inode(core, state.ino));
   data::Contents contents = state.contents;
@@ -83,7 +82,7 @@ bool finish(Core& core, Item& item) {
     return false;
   }
   if (!item.flush && !item.error && !state.pending.any()) return state.orphan;
-  const Result<void> committed = commit_item(core, item);
+  const Result<void> committed = commit_item(core, state, item);
   if (!committed) {
     item.error = committed.error();
     state.write_error = item.error;
