@@ -24,7 +24,7 @@ constexpr unsigned wanted = FUSE_CAP_ASYNC_READ | FUSE_CAP_ASYNC_DIO | FUSE_CAP_
 // Not asked for, though offered, each for a reason:
 //   AUTO_INVAL_DATA   drops cached pages whenever our own write changes the mtime
 //   WRITEBACK_CACHE   the kernel's idea of size and mtime would win over the volume's
-//   HANDLE_KILLPRIV   version 1 makes us shed suid for root's writes too; the kernel does it right alone
+//   HANDLE_KILLPRIV   version 1 makes us shed suid for root's writes too; version 2: kernel_shim.hpp
 //   POSIX_ACL         the volume does not inherit default ACLs yet
 //   SPLICE_*          measured slower for every size
 //   POSIX_LOCKS, FLOCK_LOCKS   one mount: the kernel's own locks are complete

@@ -3,10 +3,10 @@
 
 #include <stdlib.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <fstream>
 #include <memory>
-#include <ranges>
 #include <sstream>
 
 namespace artfs::fuse {
@@ -73,18 +73,18 @@ Result<std::vector<MountEntry>> read_mount_table() {
 }
 
 std::optional<MountEntry> mount_at(const std::vector<MountEntry>& table, std::string_view path) {
-  for (const MountEntry& entry : table | std::views::reverse) {
-    if (entry.mount_point == path) return entry;
-  }
-  return std::nullopt;
+  const auto found = std::find_if(table.rbegin(), table.rend(), [path](const MountEntry& entry) {
+    return entry.mount_point == path;
+  });
+  return found == table.rend() ? std::nullopt : std::optional(*found);
 }
 
 std::optional<MountEntry> mount_of_store(const std::vector<MountEntry>& table,
                                          std::string_view store_path) {
-  for (const MountEntry& entry : table | std::views::reverse) {
-    if (entry.type == filesystem_type && entry.source == store_path) return entry;
-  }
-  return std::nullopt;
+  const auto found = std::find_if(table.rbegin(), table.rend(), [store_path](const auto& entry) {
+    return entry.type == filesystem_type && entry.source == store_path;
+  });
+  return found == table.rend() ? std::nullopt : std::optional(*found);
 }
 
 Result<std::string> canonical_path(const std::string& path) {

@@ -28,7 +28,8 @@ struct Serving {
   return serving(request).volume;
 }
 
-// The caller of a request. Privileges on write are the kernel's business (caps.cpp), hence has_cap_fsetid.
+// The caller of a request. The kernel says when a write sheds privileges (kernel_shim.hpp), or sheds them
+// itself; hence has_cap_fsetid.
 [[nodiscard]] inline Caller caller_of(fuse_req_t request) noexcept {
   const fuse_ctx& context = *fuse_req_ctx(request);
   return {.uid = context.uid, .gid = context.gid, .umask = context.umask, .has_cap_fsetid = true};

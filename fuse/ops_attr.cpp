@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "fuse/kernel_shim.hpp"
 #include "fuse/ops.hpp"
 #include "fuse/reply.hpp"
 
@@ -21,6 +22,7 @@ SetAttr to_changes(const struct stat& wanted, int valid) noexcept {
   changes.mtime_now = has(FUSE_SET_ATTR_MTIME_NOW);
   if (has(FUSE_SET_ATTR_ATIME) && !changes.atime_now) changes.atime = to_timestamp(wanted.st_atim);
   if (has(FUSE_SET_ATTR_MTIME) && !changes.mtime_now) changes.mtime = to_timestamp(wanted.st_mtim);
+  changes.clear_privileges = sheds_privileges(wanted);
   if (has(FUSE_SET_ATTR_CTIME)) changes.ctime = to_timestamp(wanted.st_ctim);
   return changes;
 }

@@ -4,6 +4,7 @@
 
 #include <vector>
 
+#include "fuse/kernel_shim.hpp"
 #include "fuse/ops.hpp"
 #include "fuse/reply.hpp"
 
@@ -19,14 +20,15 @@ void fill_open_file(fuse_file_info& file) noexcept {
   file.noflush = (file.flags & O_ACCMODE) == O_RDONLY ? 1 : 0;
 }
 
-Result<void> open_and_truncate(fuse_req_t request, Ino ino, int flags) noexcept {
+Result<void> open_and_truncate(fuse_req_t request, Ino ino, const fuse_file_info& file) noexcept {
   Volume& volume = volume_of(request);
   ARTFS_TRY(volume.open_file(ino));
-  if ((flags & O_TRUNC) == 0) return {};
+  if ((file.flags & O_TRUNC) == 0) return {};
   SetAttr changes;
   changes.size = 0;
-  // The kernel leaves suid and sgid to us here, and only here: it takes the truncation as done.
-  changes.clear_privileges = fuse_req_ctx(request)->uid != 0;
+  // Without the flag the kernel leaves suid and sgid to us here, and only here: it takes the
+  // truncation as done.
+  changes.clear_privileges = sheds_privileges(file) || fuse_req_ctx(request)->uid != 0;
   const Result<Attr> truncated = volume.setattr(ino, changes, caller_of(request));
   if (truncated) return {};
   volume.release(ino);
@@ -35,7 +37,7 @@ Result<void> open_and_truncate(fuse_req_t request, Ino ino, int flags) noexcept 
 
 void op_open(fuse_req_t request, fuse_ino_t ino, fuse_file_info* file) noexcept {
   Reply reply(request);
-  const Result<void> opened = open_and_truncate(request, Ino{ino}, file->flags);
+  const Result<void> opened = open_and_truncate(request, Ino{ino}, *file);
   if (!opened) return std::move(reply).error(opened.error());
   fill_open_file(*file);
   // An open that was interrupted will never be released by the kernel.
@@ -75,11 +77,12 @@ void op_read(fuse_req_t request, fuse_ino_t ino, std::size_t size, off_t offset,
 }
 
 void op_write(fuse_req_t request, fuse_ino_t ino, const char* data, std::size_t size, off_t offset,
-              fuse_file_info* /*file*/) noexcept {
+              fuse_file_info* file) noexcept {
   Reply reply(request);
-  const Result<void> result =
-      volume_of(request).write(Ino{ino}, static_cast<std::uint64_t>(offset),
-                               std::as_bytes(std::span(data, size)), caller_of(request));
+  Caller caller = caller_of(request);
+  caller.has_cap_fsetid = !sheds_privileges(*file);
+  const Result<void> result = volume_of(request).write(
+      Ino{ino}, static_cast<std::uint64_t>(offset), std::as_bytes(std::span(data, size)), caller);
   if (!result) return std::move(reply).error(result.error());
   std::move(reply).written(size);
 }

@@ -16,6 +16,7 @@
 #include "base/mutex.hpp"
 #include "base/unique_fd.hpp"
 #include "fuse/caps.hpp"
+#include "fuse/kernel_shim.hpp"
 #include "fuse/mount_point.hpp"
 
 namespace artfs::fuse {
@@ -117,6 +118,9 @@ Result<void> Session::mount() {
   wake.sa_handler = [](int) {};
   ::sigaction(wake_signal, &wake, nullptr);
   is_mounted_ = true;
+  if (!install_kernel_shim(session_.get())) {
+    base::log_warning("libfuse refuses custom I/O: writes are slower");
+  }
   serving_thread_ = ::pthread_self();
   is_serving_ = true;  // from here stop() has something to end
   return {};

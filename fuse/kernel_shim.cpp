@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "fuse/kernel_shim.hpp"
+
+#include <linux/fuse.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cerrno>
+#include <cstddef>
+#include <cstring>
+#include <span>
+
+namespace artfs::fuse {
+
+namespace {
+
+// Above every open flag and every mode bit there is.
+constexpr std::uint32_t shed_in_flags = 1U << 30;
+constexpr std::uint32_t shed_in_mode = 1U << 31;
+
+// The INIT request's number, 0 before and after: its reply is the only one to be rewritten.
+std::atomic<std::uint64_t> init_unique{0};
+std::atomic<bool> is_offered{false};
+
+using Bytes = std::span<std::byte>;
+
+// A field of a request's fixed argument, or nothing when the request is too short for it.
+std::uint32_t* field(Bytes request, std::size_t offset_in_argument) noexcept {
+  const std::size_t offset = sizeof(fuse_in_header) + offset_in_argument;
+  if (request.size() < offset + sizeof(std::uint32_t)) return nullptr;
+  return reinterpret_cast<std::uint32_t*>(request.data() + offset);
+}
+
+void carry(Bytes request, std::size_t from, std::uint32_t bit, std::size_t to,
+           std::uint32_t carried) noexcept {
+  const std::uint32_t* source = field(request, from);
+  std::uint32_t* target = field(request, to);
+  if (source == nullptr || target == nullptr) return;
+  *target = (*source & bit) != 0 ? *target | carried : *target & ~carried;
+}
+
+void rewrite_request(Bytes request) noexcept {
+  if (request.size() < sizeof(fuse_in_header)) return;
+  fuse_in_header header{};
+  std::memcpy(static_cast<void*>(&header), request.data(), sizeof header);
+  switch (header.opcode) {
+    case FUSE_INIT: {
+      const std::uint32_t* flags = field(request, offsetof(fuse_init_in, flags));
+      is_offered = flags != nullptr && (*flags & FUSE_HANDLE_KILLPRIV_V2) != 0;
+      init_unique = header.unique;
+      return;
+    }
+    case FUSE_WRITE:
+      return carry(request, offsetof(fuse_write_in, write_flags), FUSE_WRITE_KILL_SUIDGID,
+                   offsetof(fuse_write_in, flags), shed_in_flags);
+    case FUSE_OPEN:
+      return carry(request, offsetof(fuse_open_in, open_flags), FUSE_OPEN_KILL_SUIDGID,
+                   offsetof(fuse_open_in, flags), shed_in_flags);
+    case FUSE_SETATTR:
+      return carry(request, offsetof(fuse_setattr_in, valid), FATTR_KILL_SUIDGID,
+                   offsetof(fuse_setattr_in, mode), shed_in_mode);
+    default:
+      return;
+  }
+}
+
+void rewrite_reply(std::span<iovec> pieces) noexcept {
+  if (init_unique.load(std::memory_order_relaxed) == 0 || pieces.size() < 2) return;
+  fuse_out_header header{};
+  if (pieces[0].iov_len < sizeof header) return;
+  std::memcpy(static_cast<void*>(&header), pieces[0].iov_base, sizeof header);
+  constexpr std::size_t flags_end = offsetof(fuse_init_out, flags) + sizeof(std::uint32_t);
+  if (header.unique != init_unique || header.error != 0 || pieces[1].iov_len < flags_end) return;
+  init_unique = 0;
+  if (!is_offered) return;
+  auto* flags = reinterpret_cast<std::uint32_t*>(static_cast<std::byte*>(pieces[1].iov_base) +
+                                                 offsetof(fuse_init_out, flags));
+  *flags |= FUSE_HANDLE_KILLPRIV_V2;
+}
+
+ssize_t read_request(int fd, void* buffer, std::size_t size, void* /*userdata*/) noexcept {
+  const ssize_t got = ::read(fd, buffer, size);
+  if (got > 0) rewrite_request({static_cast<std::byte*>(buffer), static_cast<std::size_t>(got)});
+  return got;
+}
+
+ssize_t write_reply(int fd, iovec* pieces, int count, void* /*userdata*/) noexcept {
+  rewrite_reply({pieces, static_cast<std::size_t>(count)});
+  return ::writev(fd, pieces, count);
+}
+
+}  // namespace
+
+bool install_kernel_shim(fuse_session* session) noexcept {
+  fuse_custom_io io{};
+  io.read = read_request;
+  io.writev = write_reply;
+  return fuse_session_custom_io(session, &io, fuse_session_fd(session)) == 0;
+}
+
+bool sheds_privileges(const fuse_file_info& file) noexcept {
+  return (static_cast<std::uint32_t>(file.flags) & shed_in_flags) != 0;
+}
+
+bool sheds_privileges(const struct stat& wanted) noexcept {
+  return (wanted.st_mode & shed_in_mode) != 0;
+}
+
+}  // namespace artfs::fuse

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the kernel offers and libfuse 3.14 does not name: requests and replies rewritten on their way.
+//
+// Contract:   install_kernel_shim() comes between mounting and serving. HANDLE_KILLPRIV_V2 is accepted in the reply to
+//             INIT if the kernel offers it; from then on the kernel tells in each request whether suid and
+//             sgid must go, and asks no security.capability before each write. libfuse drops those bits,
+//             so they travel in fields that it passes through: sheds_privileges() reads them.
+// Threading:  reads and writes run on the session's worker threads; the only state is set at INIT.
+// Source:     linux/fuse.h, protocol 7.33; libfuse 3.13 fuse_session_custom_io.
+#pragma once
+
+#include <sys/stat.h>
+
+#include "fuse/lowlevel.hpp"
+
+namespace artfs::fuse {
+
+// False: libfuse refused, and everything goes on without.
+[[nodiscard]] bool install_kernel_shim(fuse_session* session) noexcept;
+
+// The caller of this open or write lacks CAP_FSETID.
+[[nodiscard]] bool sheds_privileges(const fuse_file_info& file) noexcept;
+// This setattr must clear suid and sgid as a write does.
+[[nodiscard]] bool sheds_privileges(const struct stat& wanted) noexcept;
+
+}  // namespace artfs::fuse
