@@ -33,7 +33,7 @@ void note_write(Core& core, InodeState& state) ARTFS_REQUIRES(state.mutex) {
   mark_dirty(core, state);
 }
 
-// Runs `change` under the state's mutex. Short of space, everything accepted is written out and the
+// Runs change(contents, buffer) under the state's mutex. Short of space, everything accepted is written out and the
 // log synced once, which makes freed space reusable, before no_space is the answer. Not analysed:
 // clang 14 takes the lambda itself for the argument whose mutex the lambda requires.
 template <typename ChangeBytes>
@@ -45,7 +45,7 @@ Result<void> change_bytes(Core& core, Ino ino,
     {
       const base::MutexLock lock(state->mutex);
       ARTFS_TRY(load(core, *state));
-      const Result<void> changed = change(*state);
+      const Result<void> changed = change(state->contents, state->buffer);
       if (changed) note_write(core, *state);
       if (changed) break;
       if (changed.error().code != Errc::no_space || last_attempt) return changed;
@@ -137,15 +137,15 @@ Result<std::size_t> read(Core& core, Ino ino, std::uint64_t offset, std::span<st
   return bytes;
 }
 
-Result<void> write(Core& core, Ino ino, std::uint64_t offset, std::span<const std::byte> data,
+Result<void> write(Core& core, Ino ino, std::uint64_t offset, std::span<const std::byte> bytes,
                    const Caller& caller) {
-  if (offset > format::file_size_max || data.size() > format::file_size_max - offset) {
+  if (offset > format::file_size_max || bytes.size() > format::file_size_max - offset) {
     return fail(Errc::file_too_big, offset);
   }
-  if (data.empty()) return {};
+  if (bytes.empty()) return {};
   if (!caller.has_cap_fsetid && !core.read_only()) ARTFS_TRY(drop_privileges_of(core, ino));
-  return change_bytes(core, ino, [&](InodeState& state) ARTFS_REQUIRES(state.mutex) {
-    return core.bytes->write(ino, state.contents, state.buffer, offset, data);
+  return change_bytes(core, ino, [&](const data::Contents& contents, data::Buffer& buffer) {
+    return core.bytes->write(ino, contents, buffer, offset, bytes);
   });
 }
 
@@ -154,8 +154,8 @@ Result<void> fallocate(Core& core, Ino ino, const data::FileBytes::Range& range)
   if (range.offset > format::file_size_max || range.length > format::file_size_max - range.offset) {
     return fail(Errc::file_too_big, range.offset);
   }
-  return change_bytes(core, ino, [&](InodeState& state) ARTFS_REQUIRES(state.mutex) {
-    return core.bytes->fallocate(ino, state.contents, state.buffer, range);
+  return change_bytes(core, ino, [&](const data::Contents& contents, data::Buffer& buffer) {
+    return core.bytes->fallocate(ino, contents, buffer, range);
   });
 }
 
