@@ -15,54 +15,55 @@
 namespace artfs {
 
 // X(name, errno, remedy shown to a human)
-#define ARTFS_ERRORS(X)                                                                             \
-  X(key_not_found, ENOENT, "no such key")                                                           \
-  X(key_exists, EEXIST, "the key exists; use put to replace it")                                    \
-  X(key_too_long, ENAMETOOLONG, "keys are at most 4096 bytes")                                      \
-  X(value_too_large, E2BIG, "values are at most 65536 bytes")                                       \
-  X(version_mismatch, EAGAIN, "somebody else changed the key; read it again")                       \
-  X(prefix_not_empty, ENOTEMPTY, "keys exist under the prefix")                                     \
-  X(transaction_too_large, E2BIG, "split the transaction; its log record is at most 4 MiB")         \
-  X(tree_not_found, ENOENT, "no such tree in the store")                                            \
-  X(tree_exists, EEXIST, "a tree of that name exists")                                              \
-  X(tree_name_invalid, EINVAL, "tree names are 1 to 255 bytes")                                     \
-  X(store_missing, ENOENT, "there is no store here; make one with: artfs mkfs STORE")               \
-  X(store_exists, EEXIST, "something is here already; choose an empty or new directory")            \
-  X(store_foreign, EINVAL, "the directory is not an artfs store")                                   \
-  X(store_newer, EPROTONOSUPPORT, "the store needs a newer artfs")                                  \
-  X(store_locked, EBUSY, "another process has the store open; unmount or close it first")           \
-  X(store_read_only, EROFS, "the store is open read-only")                                          \
-  X(store_stopped, EROFS, "a device error stopped the store; see its log, then run artfs fsck")     \
-  X(superblock_corrupt, EIO, "both superblock copies are damaged; restore from a backup")           \
-  X(manifest_corrupt, EIO, "the manifest is damaged; run artfs fsck")                               \
-  X(frame_corrupt, EIO, "a metadata frame is damaged; run artfs fsck")                              \
-  X(log_corrupt, EIO, "the log is damaged before its end; run artfs fsck")                          \
-  X(log_full, ENOSPC, "the log reached its bound and no checkpoint could empty it; free disk space") \
-  X(checkpoint_corrupt, EIO, "the checkpoint log is damaged; run artfs fsck")                       \
-  X(block_corrupt, EIO, "a block of file content is damaged; run artfs fsck")                       \
-  X(record_corrupt, EIO, "a metadata record cannot be decoded; run artfs fsck")                     \
-  X(io_failed, EIO, "the device failed; see the system log")                                        \
-  X(no_space, ENOSPC, "free space on the device that holds the store")                              \
-  X(permission_denied, EACCES, "the store's files are not accessible to this user")                 \
-  X(frame_not_resident, EAGAIN, "internal: load the frame and try again")                           \
-  X(cache_exhausted, ENOMEM, "every frame is pinned or dirty; enlarge cache=")                      \
-  X(entry_not_found, ENOENT, "no such file or directory")                                           \
-  X(entry_exists, EEXIST, "the name exists")                                                        \
-  X(inode_not_found, ESTALE, "the file no longer exists")                                           \
-  X(not_a_directory, ENOTDIR, "a directory is needed here")                                         \
-  X(is_a_directory, EISDIR, "a directory cannot be used here")                                      \
-  X(directory_not_empty, ENOTEMPTY, "remove the children first")                                    \
-  X(directory_into_itself, EINVAL, "a directory cannot move below itself")                          \
-  X(name_too_long, ENAMETOOLONG, "names are at most 255 bytes")                                     \
-  X(name_invalid, EINVAL, "names are not empty, '.', '..' and hold neither '/' nor NUL")            \
-  X(too_many_links, EMLINK, "a file has at most 65000 links")                                       \
-  X(file_too_big, EFBIG, "files end at 2^63 - 1 bytes")                                             \
-  X(xattr_not_found, ENODATA, "no such extended attribute")                                         \
-  X(xattr_exists, EEXIST, "the extended attribute exists")                                          \
-  X(xattr_name_invalid, ERANGE, "extended attribute names are 1 to 255 bytes")                      \
-  X(xattr_too_large, E2BIG, "extended attribute values are at most 65536 bytes")                    \
-  X(operation_not_permitted, EPERM, "the operation is not allowed on this file")                    \
-  X(operation_not_supported, EOPNOTSUPP, "not supported by artfs")                                  \
+#define ARTFS_ERRORS(X)                                                                         \
+  X(key_not_found, ENOENT, "no such key")                                                       \
+  X(key_exists, EEXIST, "the key exists; use put to replace it")                                \
+  X(key_too_long, ENAMETOOLONG, "keys are at most 4096 bytes")                                  \
+  X(value_too_large, E2BIG, "values are at most 65536 bytes")                                   \
+  X(version_mismatch, EAGAIN, "somebody else changed the key; read it again")                   \
+  X(prefix_not_empty, ENOTEMPTY, "keys exist under the prefix")                                 \
+  X(transaction_too_large, E2BIG, "split the transaction; its log record is at most 4 MiB")     \
+  X(tree_not_found, ENOENT, "no such tree in the store")                                        \
+  X(tree_exists, EEXIST, "a tree of that name exists")                                          \
+  X(tree_name_invalid, EINVAL, "tree names are 1 to 255 bytes")                                 \
+  X(store_missing, ENOENT, "there is no store here; make one with: artfs mkfs STORE")           \
+  X(store_exists, EEXIST, "something is here already; choose an empty or new directory")        \
+  X(store_foreign, EINVAL, "the directory is not an artfs store")                               \
+  X(store_newer, EPROTONOSUPPORT, "the store needs a newer artfs")                              \
+  X(store_locked, EBUSY, "another process has the store open; unmount or close it first")       \
+  X(store_read_only, EROFS, "the store is open read-only")                                      \
+  X(store_stopped, EROFS, "a device error stopped the store; see its log, then run artfs fsck") \
+  X(superblock_corrupt, EIO, "both superblock copies are damaged; restore from a backup")       \
+  X(manifest_corrupt, EIO, "the manifest is damaged; run artfs fsck")                           \
+  X(frame_corrupt, EIO, "a metadata frame is damaged; run artfs fsck")                          \
+  X(log_corrupt, EIO, "the log is damaged before its end; run artfs fsck")                      \
+  X(log_full, ENOSPC,                                                                           \
+    "the log reached its bound and no checkpoint could empty it; free disk space")              \
+  X(checkpoint_corrupt, EIO, "the checkpoint log is damaged; run artfs fsck")                   \
+  X(block_corrupt, EIO, "a block of file content is damaged; run artfs fsck")                   \
+  X(record_corrupt, EIO, "a metadata record cannot be decoded; run artfs fsck")                 \
+  X(io_failed, EIO, "the device failed; see the system log")                                    \
+  X(no_space, ENOSPC, "free space on the device that holds the store")                          \
+  X(permission_denied, EACCES, "the store's files are not accessible to this user")             \
+  X(frame_not_resident, EAGAIN, "internal: load the frame and try again")                       \
+  X(cache_exhausted, ENOMEM, "every frame is pinned or dirty; enlarge cache=")                  \
+  X(entry_not_found, ENOENT, "no such file or directory")                                       \
+  X(entry_exists, EEXIST, "the name exists")                                                    \
+  X(inode_not_found, ESTALE, "the file no longer exists")                                       \
+  X(not_a_directory, ENOTDIR, "a directory is needed here")                                     \
+  X(is_a_directory, EISDIR, "a directory cannot be used here")                                  \
+  X(directory_not_empty, ENOTEMPTY, "remove the children first")                                \
+  X(directory_into_itself, EINVAL, "a directory cannot move below itself")                      \
+  X(name_too_long, ENAMETOOLONG, "names are at most 255 bytes")                                 \
+  X(name_invalid, EINVAL, "names are not empty, '.', '..' and hold neither '/' nor NUL")        \
+  X(too_many_links, EMLINK, "a file has at most 65000 links")                                   \
+  X(file_too_big, EFBIG, "files end at 2^63 - 1 bytes")                                         \
+  X(xattr_not_found, ENODATA, "no such extended attribute")                                     \
+  X(xattr_exists, EEXIST, "the extended attribute exists")                                      \
+  X(xattr_name_invalid, ERANGE, "extended attribute names are 1 to 255 bytes")                  \
+  X(xattr_too_large, E2BIG, "extended attribute values are at most 65536 bytes")                \
+  X(operation_not_permitted, EPERM, "the operation is not allowed on this file")                \
+  X(operation_not_supported, EOPNOTSUPP, "not supported by artfs")                              \
   X(invalid_argument, EINVAL, "check the arguments")
 
 enum class Errc : std::uint32_t {
@@ -77,6 +78,7 @@ struct Error {
 
   friend constexpr bool operator==(Error, Error) = default;
 };
+
 static_assert(sizeof(Error) == 16);
 
 // The errno a POSIX caller should see. io_failed keeps EIO whatever its detail.

@@ -6,7 +6,6 @@
 #pragma once
 
 #include <tl/expected.hpp>
-
 #include <type_traits>
 #include <utility>
 
@@ -21,7 +20,9 @@ using Result = tl::expected<T, Error>;
   return tl::unexpected<Error>(Error{code, detail});
 }
 
-[[nodiscard]] inline tl::unexpected<Error> fail(Error error) { return tl::unexpected<Error>(error); }
+[[nodiscard]] inline tl::unexpected<Error> fail(Error error) {
+  return tl::unexpected<Error>(error);
+}
 
 namespace detail {
 
@@ -32,11 +33,11 @@ T take(Result<T>&& result) {
 
 }  // namespace detail
 
-#define ARTFS_TRY(expression)                                                    \
-  __extension__({                                                                \
-    auto artfs_try_result = (expression);                                        \
-    if (!artfs_try_result) return ::artfs::fail(artfs_try_result.error());       \
-    ::artfs::detail::take(std::move(artfs_try_result));                          \
+#define ARTFS_TRY(expression)                                              \
+  __extension__({                                                          \
+    auto artfs_try_result = (expression);                                  \
+    if (!artfs_try_result) return ::artfs::fail(artfs_try_result.error()); \
+    ::artfs::detail::take(std::move(artfs_try_result));                    \
   })
 
 }  // namespace artfs
