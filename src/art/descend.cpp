@@ -30,7 +30,7 @@ Stop descend(const View& view, std::string_view key, std::size_t key_off, Path* 
     }
     Node node;
     if (!view.node(stop.ref, node)) return stop;
-    if (!rest.starts_with(node.label)) {
+    if (!node.label.empty() && !rest.starts_with(node.label)) {
       stop.matched = common_bytes(node.label, rest);
       stop.kind = StopKind::label;
       return stop;

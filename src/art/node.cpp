@@ -54,22 +54,6 @@ std::size_t child_slot_off(ObjectKind kind, std::size_t place, std::uint8_t byte
   return 0;
 }
 
-Edge find_edge(const Node& node, std::uint8_t byte) noexcept {
-  if (is_sorted_kind(node.kind)) {
-    const std::uint8_t* keys = sorted_keys(node);
-    for (std::size_t i = 0; i < node.count; ++i) {
-      if (keys[i] == byte) return edge_at(node, i, byte);
-    }
-    return {};
-  }
-  if (node.kind == ObjectKind::node48) {
-    const std::size_t place = node.as<Node48>().index[byte];
-    // A place beyond the children is damage and reads as no edge.
-    return place == 0 || place > node.count ? Edge{} : edge_at(node, place - 1, byte);
-  }
-  return edge_at(node, 0, byte);
-}
-
 Edge next_edge(const Node& node, std::size_t from) noexcept {
   if (is_sorted_kind(node.kind)) {
     const std::uint8_t* keys = sorted_keys(node);

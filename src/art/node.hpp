@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Nodes inside one frame: find an edge, walk the edges, add, remove and redirect one.
+// Nodes inside one frame: walk the edges, add, remove and redirect one.
 //
 // Contract:   readers take a frame::Node that View::node() has checked. Writers keep a node's edges sorted
 //             (node4, node16) or indexed (node48, node256), grow it when it is full and shrink it in
@@ -15,23 +15,14 @@
 #include <cstdint>
 #include <string_view>
 
+#include "art/node_search.hpp"
 #include "frame/frame.hpp"
 #include "frame/frame_alloc.hpp"
 
 namespace artfs::art {
 
-using format::no_ref;
-using format::ObjectKind;
-using format::Ref;
 using frame::Editor;
-using frame::Node;
 using frame::View;
-
-struct Edge {
-  std::uint8_t byte = 0;
-  Ref child = no_ref;        // none: there is no such edge
-  std::size_t slot_off = 0;  // where `child` stands in the frame
-};
 
 // All edges of a node, in order of their byte.
 struct Edges {
@@ -46,7 +37,6 @@ struct Edges {
   }
 };
 
-[[nodiscard]] Edge find_edge(const Node& node, std::uint8_t byte) noexcept;
 // The first edge with a byte >= `from`; `from` may be 256.
 [[nodiscard]] Edge next_edge(const Node& node, std::size_t from) noexcept;
 // The edge with the greatest byte; the node has one.

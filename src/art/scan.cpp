@@ -103,8 +103,18 @@ class Scanner {
       if (!view().leaf(node.own, leaf)) return damaged();
       emit_key(leaf, is_bounded);
     }
+    fetch_children(node);
     push_level(ref, is_bounded);
     return {};
+  }
+
+  // Siblings lie all over the frame: ask for them together rather than miss one after the other.
+  void fetch_children(const Node& node) const noexcept {
+    if (node.kind != ObjectKind::node4 && node.kind != ObjectKind::node16) return;
+    for (std::size_t i = 0; i < node.count; ++i) {
+      const std::size_t off = child_slot_off(node.kind, i, 0);
+      __builtin_prefetch(view().at(*reinterpret_cast<const format::le16*>(node.at + off)));
+    }
   }
 
   void push_level(Ref ref, bool is_bounded) {

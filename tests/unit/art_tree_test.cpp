@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <array>
 #include <catch2/catch.hpp>
 #include <string>
 #include <vector>
@@ -179,6 +180,17 @@ TEST_CASE("tree: frames of a full tree carry the newest version below them as pa
   CHECK(frame::View(root.bytes()).header().page_lsn == second.raw);
   CHECK(tree.erase("a"));
   CHECK(frame::View(root.bytes()).header().page_lsn == second.raw + 1);
+}
+
+TEST_CASE("node search: the wide compare finds what its scalar twin finds", "[unit][art]") {
+  const std::array<std::uint8_t, 16> keys{0,   1,   7,   9,   47,  48,  57,  97,
+                                          122, 127, 128, 129, 200, 253, 254, 255};
+  for (std::size_t count = 0; count <= keys.size(); ++count) {
+    for (int byte = 0; byte < 256; ++byte) {
+      const auto wanted = static_cast<std::uint8_t>(byte);
+      REQUIRE(art::place_of(keys, count, wanted) == art::place_of_scalar(keys, count, wanted));
+    }
+  }
 }
 
 TEST_CASE("dump: a frame as text shows labels, values and crossings", "[unit][art]") {
