@@ -54,17 +54,21 @@ bool Image::copy_frame(const View& source, const Cut& cut, const Graft& graft) {
   return run();
 }
 
-bool Image::copy_edges(const View& source, const Node& node, const EdgeSet& edges) {
+bool Image::copy_edges(const View& source, const Node& node, const Cut& cut) {
   Edges chosen;
   const Edges all = edges_of(node);
   for (std::size_t i = 0; i < all.count; ++i) {
-    if (edges[all.bytes[i]]) chosen.add(all.bytes[i], all.children[i]);
+    if (cut.edges[all.bytes[i]]) chosen.add(all.bytes[i], all.children[i]);
   }
   set_slot(root_slot_off, no_ref);
   if (chosen.count == 1) {
-    const std::string lead(1, static_cast<char>(chosen.bytes[0]));
-    work_.push_back(
-        {.source = &source, .ref = chosen.children[0], .slot_off = root_slot_off, .lead = lead});
+    Work work{.source = &source, .ref = chosen.children[0], .slot_off = root_slot_off};
+    if (cut.kept) {
+      work.dropped = cut.kept->size();
+    } else {
+      work.lead.push_back(static_cast<char>(chosen.bytes[0]));
+    }
+    work_.push_back(std::move(work));
     return run();
   }
   const NodeContent content{.kind = kind_for(chosen.count)};
@@ -185,7 +189,9 @@ bool Image::queue_children(const Work& work, const Node& node, Ref copy) {
     const std::size_t slot_off = copy_off + child_slot_off(kind, i, byte);
     if (has_cut && cut_.edges[byte]) {
       if (cut_crossing == no_ref) cut_crossing = append_crossing(cut_.frame);
-      if (!lead_to(cut_crossing, slot_off)) return false;
+      const bool is_led =
+          cut_.kept ? keep_before(cut_crossing, slot_off) : lead_to(cut_crossing, slot_off);
+      if (!is_led) return false;
       continue;
     }
     Work child{.source = work.source, .ref = edges.children[i], .slot_off = slot_off};
@@ -214,6 +220,19 @@ Ref Image::copy_crossing(const Work& work) {
   const Ref copy = append_crossing(frame);
   shared_.emplace_back(frame, copy);
   return copy;
+}
+
+// The kept label as a node whose only edge leads to the crossing.
+bool Image::keep_before(Ref crossing, std::size_t slot_off) noexcept {
+  const NodeContent content{.kind = ObjectKind::node4, .label = *cut_.kept};
+  const Ref ref = append(frame::node_bytes(content.kind, content.label.size()));
+  if (ref == no_ref) return false;
+  ++nodes_;
+  Edges edges;
+  edges.add('/', no_ref);
+  encode_node(base_ + format::offset_of(ref), content, edges);
+  set_slot(slot_off, ref);
+  return lead_to(crossing, format::offset_of(ref) + child_slot_off(content.kind, 0, '/'));
 }
 
 bool Image::lead_to(Ref crossing, std::size_t slot_off) noexcept {

@@ -13,6 +13,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -24,11 +25,14 @@
 
 namespace artfs::art {
 
-// These edges of this node are left out; a crossing to `frame` takes their place.
+// These edges of this node are left out; a crossing to `frame` takes their place. When it is a single edge,
+// the front of its child's label, up to a '/', may stay as a node of its own before the crossing: a roll-up at
+// '/' then sees the directory's whole name without the frame below.
 struct Cut {
   Ref node = no_ref;
   EdgeSet edges;
   FrameId frame;
+  std::optional<std::string_view> kept{};
 };
 
 // The subtree behind this crossing is copied in its place.
@@ -45,8 +49,8 @@ class Image {
 
   // The whole frame, with at most one change.
   [[nodiscard]] bool copy_frame(const View& source, const Cut& cut, const Graft& graft);
-  // The subtrees below these edges of a node as a frame that is entered with the edge byte still ahead.
-  [[nodiscard]] bool copy_edges(const View& source, const Node& node, const EdgeSet& edges);
+  // What the cut leaves out, as a frame that is entered with the edge byte (the byte behind `kept`) ahead.
+  [[nodiscard]] bool copy_edges(const View& source, const Node& node, const Cut& cut);
 
   [[nodiscard]] std::size_t bytes_live() const noexcept { return bump_ - format::page_bytes; }
 
@@ -71,6 +75,7 @@ class Image {
   [[nodiscard]] bool copy_node(const Work& work, const Node& node);
   [[nodiscard]] bool queue_children(const Work& work, const Node& node, Ref copy);
   [[nodiscard]] Ref append(std::size_t bytes) noexcept;
+  [[nodiscard]] bool keep_before(Ref crossing, std::size_t slot_off) noexcept;
   [[nodiscard]] Ref append_crossing(FrameId frame) noexcept;
   [[nodiscard]] Ref copy_crossing(const Work& work);
   [[nodiscard]] bool lead_to(Ref crossing, std::size_t slot_off) noexcept;

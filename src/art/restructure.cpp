@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "art/restructure.hpp"
 
+#include <optional>
 #include <utility>
 
 #include "art/image.hpp"
@@ -11,21 +12,38 @@ namespace artfs::art {
 
 namespace {
 
+// Of a single edge: the front of the child's label up to the last '/' of it, when it has one. Short, so that
+// the spilled frame does not grow by more than AP (3) allows.
+std::optional<std::string_view> kept_label(const View& view, const SpillChoice& choice) {
+  constexpr std::size_t kept_bytes_max = 512;
+  if (choice.edges.count() != 1) return {};
+  Node child;
+  std::size_t byte = 0;
+  while (!choice.edges[byte]) ++byte;
+  if (!view.node(find_edge(choice.node, static_cast<std::uint8_t>(byte)).child, child)) return {};
+  const std::size_t at = child.label.rfind('/');
+  if (at == std::string_view::npos || at > kept_bytes_max) return {};
+  return child.label.substr(0, at);
+}
+
 void spill(const TreeView& tree, const frame::Pin& pin, const RoomRequest& request,
            frame::FrameReserve& reserve) {
   const View view(pin.bytes());
   const SpillChoice choice = choose_spill(view, request);
   ARTFS_ASSERT(choice.edges.any());  // AP (3)
   const frame::Pin child = tree.cache.create(reserve);
+  const Cut cut{.node = choice.node.ref,
+                .edges = choice.edges,
+                .frame = child.id(),
+                .kept = kept_label(view, choice)};
   {
     Image moved;
-    const bool is_copied = moved.copy_edges(view, choice.node, choice.edges);
+    const bool is_copied = moved.copy_edges(view, choice.node, cut);
     ARTFS_ASSERT(is_copied);
     moved.install(child);
     Editor(child).write_header().page_lsn = view.header().page_lsn;
   }
   Image rest;
-  const Cut cut{.node = choice.node.ref, .edges = choice.edges, .frame = child.id()};
   const bool is_copied = rest.copy_frame(view, cut, {});
   ARTFS_ASSERT(is_copied);
   rest.install(pin);

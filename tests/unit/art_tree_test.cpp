@@ -182,6 +182,23 @@ TEST_CASE("tree: frames of a full tree carry the newest version below them as pa
   CHECK(frame::View(root.bytes()).header().page_lsn == second.raw + 1);
 }
 
+TEST_CASE("scan: a roll-up passes a directory in another frame without touching it",
+          "[unit][art]") {
+  MemoryTree tree;
+  const std::string value(500, 'v');
+  for (const std::string name : {"bucket/alpha", "bucket/beta", "bucket/gamma", "bucket/zeta"}) {
+    for (int i = 0; i < 2500; ++i) tree.put(name + "/file-" + std::to_string(i), value);
+  }
+  REQUIRE(tree.verify().frames > 8);
+  const std::uint64_t pins_before = tree.cache().stats().hits;
+  art::ScanRequest request;
+  request.prefix = "bucket/";
+  request.delimiter = '/';
+  CHECK(list(tree, request) ==
+        std::vector<std::string>{"bucket/alpha/", "bucket/beta/", "bucket/gamma/", "bucket/zeta/"});
+  CHECK(tree.cache().stats().hits == pins_before + 1);
+}
+
 TEST_CASE("node search: the wide compare finds what its scalar twin finds", "[unit][art]") {
   const std::array<std::uint8_t, 16> keys{0,   1,   7,   9,   47,  48,  57,  97,
                                           122, 127, 128, 129, 200, 253, 254, 255};
