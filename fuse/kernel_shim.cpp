@@ -79,7 +79,8 @@ void rewrite_reply(std::span<iovec> pieces) noexcept {
   *flags |= FUSE_HANDLE_KILLPRIV_V2;
 }
 
-ssize_t read_request(int fd, void* buffer, std::size_t size, void* /*userdata*/) noexcept {
+// Not noexcept: libfuse ends its idle workers with pthread_cancel, which unwinds out of read(2).
+ssize_t read_request(int fd, void* buffer, std::size_t size, void* /*userdata*/) {
   const ssize_t got = ::read(fd, buffer, size);
   if (got > 0) rewrite_request({static_cast<std::byte*>(buffer), static_cast<std::size_t>(got)});
   return got;
