@@ -89,14 +89,17 @@ Result<void> Flusher::flush_one(Ino ino) {
 }
 
 Result<void> Flusher::make_room() {
-  const std::uint64_t buffered = core_.bytes->buffered_bytes();
-  if (buffered < core_.options.write_buffer_bytes / 2) return {};
-  if (core_.bytes->over_budget()) return flush_all();
-  const base::MutexLock lock(mutex_);
-  if (!wanted_) {
-    wanted_ = true;
-    changed_.notify_all();
+  bool full = core_.bytes->over_budget();
+  if (!full) {
+    const bool half_full = core_.bytes->buffered_bytes() >= core_.options.write_buffer_bytes / 2;
+    const base::MutexLock lock(mutex_);
+    full = queue_.size() >= queue_max;
+    if (!wanted_ && (half_full || queue_.size() >= queue_max / 2)) {
+      wanted_ = true;
+      changed_.notify_all();
+    }
   }
+  if (full) return flush_all();
   return {};
 }
 

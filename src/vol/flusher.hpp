@@ -35,6 +35,8 @@ enum class FlushFrom : std::uint8_t { queue, elsewhere };
 class Flusher {
  public:
   static constexpr std::size_t batch_max = 1024;
+  // Inodes that may wait: about 1 KiB each beside the bytes that the write buffer counts.
+  static constexpr std::size_t queue_max = 65536;
 
   explicit Flusher(Core& core) noexcept : core_(core) {}
 
@@ -49,7 +51,7 @@ class Flusher {
   void enqueue(Ino ino);
   [[nodiscard]] Result<void> flush_all();
   [[nodiscard]] Result<void> flush_one(Ino ino);
-  // Returns at once while the write buffer is within its budget, else after a cycle.
+  // Returns at once while write buffer and queue are within their bounds, else after a cycle.
   [[nodiscard]] Result<void> make_room();
   void reclaim_later(Ino ino);
 
