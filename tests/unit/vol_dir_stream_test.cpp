@@ -66,7 +66,7 @@ class Reader {
 };
 
 TEST_CASE(
-    "P/T2: an entry present throughout is returned exactly once, for every batch size, "
+    "T2: an entry present throughout is returned exactly once, for every batch size, "
     "whatever changes beside it",
     "[unit][vol]") {
   const std::uint64_t seeds = test::scaled(200);
