@@ -1,16 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // Buffer: changes to the bytes of one file that are accepted but not yet on disk.
 //
-// Contract:   belongs to the in-memory state of one inode; only FileBytes changes it. Two layers:
-// the
+// Contract:   belongs to the in-memory state of one inode; only FileBytes changes it. Two layers: the
 //             active one takes writes; the in-flight one is what a running flush writes, unchanged
 //             until that flush is committed or aborted. A layer may cut everything below it at a
 //             size (truncate), so that bytes behind it never come back. Must not outlive its
 //             FileBytes; destroying or discarding it gives reservations and budget back and loses
 //             the changes.
 // Threading:  every call under the inode's lock: exclusive for changes, shared is enough for reads.
-// Cost:       nothing but two pointers while empty; else the bytes written, rounded up as they
-// grow.
+// Cost:       nothing but two pointers while empty; else the bytes written, rounded up as they grow.
 #pragma once
 
 #include <cstdint>

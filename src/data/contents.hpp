@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Contents: what an inode record says of a file's bytes.
 //
-// Contract:   a value. With is_inline the bytes are inline_bytes (its size is `size`); otherwise
-// they
+// Contract:   a value. With is_inline the bytes are inline_bytes (its size is `size`); otherwise they
 //             are in the blocks named by the extent runs of the inode, holes read as zeros. `units`
 //             may be non-zero for an inline file: fallocate with keep_size put space behind it.
 #pragma once

@@ -1,21 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 // FileBytes: the bytes of all files of a volume: inline, buffered, and in blocks.dat.
 //
-// Contract:   the volume keeps Contents (committed) and a Buffer (accepted) per inode and passes
-// both.
+// Contract:   the volume keeps Contents (committed) and a Buffer (accepted) per inode and passes both.
 //             Writing out takes five steps, so that many inodes share one device sync:
-//               1 begin_flush   inode locked    moves what is pending into the in-flight layer;
-//               memory only 2 write_out     no lock needed  completes, hashes and writes the blocks
-//               to fresh space 3 sync_data     no lock needed  one fdatasync for every write_out
-//               before it 4 finish_flush  inode locked    the new Contents, extents and space go
-//               into a Change;
+//               1 begin_flush   inode locked    moves what is pending into the in-flight layer; memory only
+//               2 write_out     no lock needed  completes, hashes and writes the blocks to fresh space
+//               3 sync_data     no lock needed  one fdatasync for every write_out before it
+//               4 finish_flush  inode locked    the new Contents, extents and space go into a Change;
 //                                               the volume adds the inode record; commit(Change)
-//               5 committed / aborted   same lock still held; every Flush ends in one of the two
-//             Between 1 and 5 the inode may be written, truncated and read. One flush per inode at
-//             a time. One flush may not take everything (bounded transactions): repeat until
-//             !dirty().
-// Threading:  thread-safe. Calls with a Buffer: under its inode's lock, shared for read, exclusive
-// else.
+//               5 committed / aborted           same lock still held; every Flush ends in one of the two
+//             Between 1 and 5 the inode may be written, truncated and read. One flush per inode at a
+//             time. One flush may not take everything (bounded transactions): repeat until !dirty().
+// Threading:  thread-safe. Calls with a Buffer: under its inode's lock, shared for read, exclusive else.
 //             commit, write_out, sync_data, write and fallocate may block on the device.
 // Errors:     no_space from write, truncate, fallocate (nothing changed; flushing other files and
 //             Store::sync may help); file_too_big; block_corrupt (detail: block index) when stored
@@ -75,8 +71,7 @@ struct SpaceFigures {
   std::uint64_t units_reserved = 0;  // promised to accepted writes
 };
 
-// A flush between its steps. Dropped without committed(): as aborted(), which needs the inode's
-// lock.
+// A flush between its steps. Dropped without committed(): as aborted(), which needs the inode's lock.
 class Flush {
  public:
   Flush() noexcept;

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Manifest: what the last checkpoint made true: frames and their slots, trees, counters, the cut.
 //
-// Contract:   a journal of checksummed records: one snapshot, then a delta per checkpoint; folded
-// into
+// Contract:   a journal of checksummed records: one snapshot, then a delta per checkpoint; folded into
 //             a new snapshot when the deltas outgrow it. append() is durable on return or changed
 //             nothing: a partial append is cut off before anything is written behind it (P12).
 // Threading:  one thread at a time (the opener, then the checkpointer).

@@ -2,12 +2,10 @@
 // Superblock: who a store is: uuid, format version, feature words, label, secret; two copies on
 // disk.
 //
-// Contract:   written once by create; never changed afterwards except to repair a damaged copy. It
-// is
+// Contract:   written once by create; never changed afterwards except to repair a damaged copy. It is
 //             the last file a new store gets: a directory without one is no store.
 // Threading:  free functions; the caller holds the store's lock.
-// Errors:     store_missing (the directory is empty or holds no store), store_foreign (files, but
-// not
+// Errors:     store_missing (the directory is empty or holds no store), store_foreign (files, but not
 //             ours), store_newer (detail: format version, or the unknown feature bits),
 //             superblock_corrupt (ours, both copies damaged), store_exists from create, io_failed.
 // Source:     TigerBeetle `superblock.zig`: several copies, each with its own index and checksum.

@@ -4,8 +4,7 @@
 //   log  := commit page, page*, tail, zeros to a multiple of 4096
 //   tail := CheckpointFrame* (in the order of their pages), manifest delta (format/manifest.hpp)
 //
-// Contract:   the commit page is written last, in the same sync as the rest: it counts only when
-// the
+// Contract:   the commit page is written last, in the same sync as the rest: it counts only when the
 //             checksum over pages and tail holds. Every part starts on a page, so that the file can
 //             be written around the page cache.
 // Threading:  plain bytes.

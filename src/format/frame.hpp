@@ -79,7 +79,7 @@ struct FrameHeader {
   le32 leaves;             // 0x040  count, own values included
   le32 nodes;              // 0x044  count
   le32 crossings;          // 0x048  count of objects, one for each child frame
-  le32 checked_by;         // 0x04c  the process that last checked its whole structure; see art/room.hpp
+  le32 checked_by;  // 0x04c  the process that last checked its whole structure; see art/room.hpp
   std::array<le16, free_lists> free_heads;      // 0x050  Ref of the first free block of each list
   std::array<std::uint8_t, 0x31c> reserved3{};  // 0x0e4  zero
   std::array<le32, pages_per_frame> page_checksums;  // 0x400  of pages 1..127; [0] is zero

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // How the keys of the volume tree are spelled: dirents, inodes, extents, xattrs, orphans.
 //
-// Contract:   class letter, '/', inode number big-endian (numeric order = key order), then by
-// class:
+// Contract:   class letter, '/', inode number big-endian (numeric order = key order), then by class:
 //               d/<dir>/<name>    name in a directory          i/<ino>           inode record
 //               e/<ino>/<block>   run of content blocks        x/<ino>/<name>    large xattr value
 //               o/<ino>           unlinked but in use

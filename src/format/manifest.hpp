@@ -6,8 +6,7 @@
 //   body     := ManifestBody, ManifestFrame* (created), ManifestFrame* (removed), tree*
 //   tree     := ManifestTreeHead, name
 //
-// Contract:   a snapshot is a body that creates everything and removes nothing. A record is
-// believed
+// Contract:   a snapshot is a body that creates everything and removes nothing. A record is believed
 //             only at its own offset; the journal ends at the first one that does not verify.
 // Threading:  plain bytes.
 #pragma once

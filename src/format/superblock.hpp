@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The superblock on disk: two copies of one page, at offsets 0 and 4096 of the file `superblock`.
 //
-// Contract:   magic, version, copy and checksum keep their places in every future version, so that
-// an
+// Contract:   magic, version, copy and checksum keep their places in every future version, so that an
 //             old program can tell a newer store from a damaged one. A feature bit that is unknown
 //             forbids: nothing (compatible), writing (read-only compatible), opening
 //             (incompatible).

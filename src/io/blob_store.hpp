@@ -39,7 +39,8 @@ class BlobStore {
   virtual ~BlobStore() = default;
 
   // `out`: a multiple of page_bytes, aligned to page_bytes. A slot never written reads as zeros.
-  [[nodiscard]] virtual Result<void> read(SlotId slot, std::uint32_t first_page, std::span<std::byte> out) = 0;
+  [[nodiscard]] virtual Result<void> read(SlotId slot, std::uint32_t first_page,
+                                          std::span<std::byte> out) = 0;
   // Writes all; sorts and coalesces neighbours itself. Not durable before sync().
   [[nodiscard]] virtual Result<void> write(std::span<const PageWrite> writes) = 0;
   [[nodiscard]] virtual Result<void> sync() = 0;

@@ -34,10 +34,11 @@ class File {
   virtual ~File() = default;
 
   // Reads until `out` is full or the file ends; returns the bytes read.
-  [[nodiscard]] virtual Result<std::size_t> read_at(std::uint64_t offset, std::span<std::byte> out) = 0;
+  [[nodiscard]] virtual Result<std::size_t> read_at(std::uint64_t offset,
+                                                    std::span<std::byte> out) = 0;
   // Writes all buffers one after the other from `offset`.
-  [[nodiscard]] virtual Result<void> write_at(std::uint64_t offset,
-                                              std::span<const std::span<const std::byte>> buffers) = 0;
+  [[nodiscard]] virtual Result<void> write_at(
+      std::uint64_t offset, std::span<const std::span<const std::byte>> buffers) = 0;
   // fdatasync: data and the size are on the device.
   [[nodiscard]] virtual Result<void> sync_data() = 0;
   [[nodiscard]] virtual Result<std::uint64_t> size() = 0;
@@ -76,7 +77,8 @@ class Directory {
   virtual ~Directory() = default;
 
   // store_missing when absent and not created.
-  [[nodiscard]] virtual Result<std::unique_ptr<File>> open(std::string_view name, OpenFlags flags) = 0;
+  [[nodiscard]] virtual Result<std::unique_ptr<File>> open(std::string_view name,
+                                                           OpenFlags flags) = 0;
   [[nodiscard]] virtual Result<bool> exists(std::string_view name) = 0;
   [[nodiscard]] virtual Result<void> remove(std::string_view name) = 0;
   [[nodiscard]] virtual Result<void> rename(std::string_view from, std::string_view to) = 0;
@@ -85,8 +87,8 @@ class Directory {
   [[nodiscard]] virtual Result<void> sync() = 0;
   // flock on the file `name` (created when missing, unless `shared` on a read-only directory), with our
   // pid written in it when exclusive. store_locked with the holder's pid in `detail` after `wait`.
-  [[nodiscard]] virtual Result<std::unique_ptr<DirectoryLock>> lock(std::string_view name, bool shared,
-                                                                    std::chrono::milliseconds wait) = 0;
+  [[nodiscard]] virtual Result<std::unique_ptr<DirectoryLock>> lock(
+      std::string_view name, bool shared, std::chrono::milliseconds wait) = 0;
   // Bytes an unprivileged writer can still allocate on the device.
   [[nodiscard]] virtual Result<std::uint64_t> free_bytes() = 0;
 };

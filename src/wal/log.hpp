@@ -1,22 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 // Log: the write-ahead log: append, group commit, replay, cut.
 //
-// Contract:   append() assigns the record its LSN and returns that and the LSN of its end; the
-// caller
+// Contract:   append() assigns the record its LSN and returns that and the LSN of its end; the caller
 //             holds the commit gate shared from before append() until the change is applied.
 //             Records reach the file within 10 ms and the device within the commit interval, or
 //             when somebody waits in sync_to(). The order of LSNs is the order of the log. Every
 //             writable open starts a segment of its own above every LSN that was ever handed out:
 //             an LSN is never used twice, and nothing of an earlier life can be replayed in a later
 //             one.
-// Threading:  append: any thread, short mutex (Rank::log_tail), never waits for the device.
-// reserve: any
+// Threading:  append: any thread, short mutex (Rank::log_tail), never waits for the device. reserve: any
 //             thread, without gate and latches; waits for the writer when 8 MiB are unwritten.
 //             sync_to: any thread, blocks on the device; one leader syncs for everybody who waits
 //             (no polling thread). cut: one thread.
 // Cost:       append: one copy of the payload. sync_to: at most one fdatasync per leader round.
-// Errors:     log_full, no_space from reserve(); log_corrupt (detail: LSN) from open; after any
-// failed
+// Errors:     log_full, no_space from reserve(); log_corrupt (detail: LSN) from open; after any failed
 //             write or sync every call returns io_failed: the log never retries (P16).
 // Invariants: W2D (with the engine): nothing reaches the data file whose record is not durable.
 //             I2 the log is cut only at a committed checkpoint's cut.

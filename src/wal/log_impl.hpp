@@ -3,8 +3,7 @@
 // a time.
 //
 // Contract:   private to src/wal; see wal/log.hpp.
-// Threading:  `mutex_` guards the state and is never held across I/O. Four tokens pass work around
-// it:
+// Threading:  `mutex_` guards the state and is never held across I/O. Four tokens pass work around it:
 //               writing_     who moves the tail buffer to the files (a sync leader or the
 //               background) syncing_     the leader of a group commit; others wait for their LSN
 //               files_busy_  who makes or retires segments, and so owns pool_

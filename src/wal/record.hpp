@@ -1,16 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// The payload of a transaction record: a list of operations, encoded once by Txn and read by
-// replay.
+// The payload of a transaction record: a list of operations, encoded once by Txn and read by replay.
 //
-// Contract:   the encoder appends to a string; the reader yields views into the payload. Encoded
-// form
+// Contract:   the encoder appends to a string; the reader yields views into the payload. Encoded form
 //             of one operation: kind u8, tree le32, then by kind (lengths before bytes,
 //             little-endian): put {key le16, value le32, key, value}; erase {key le16, key}; add
 //             {index u8, delta le64}; create_tree {name le16, name}. Guards use the same frame:
 //             assert_absent {key}, assert_version {version le64, key}, assert_prefix_empty {key};
 //             they are never logged.
-// Errors:     log_corrupt when a payload does not parse to its last byte, holds an unknown kind, a
-// length
+// Errors:     log_corrupt when a payload does not parse to its last byte, holds an unknown kind, a length
 //             over the limits of keys, values and names, or a counter that does not exist.
 #pragma once
 

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A log record as bytes: sealing a header, and believing one.
 //
-// Contract:   decode_record() believes nothing before its checksum: the header's before the size,
-// the
+// Contract:   decode_record() believes nothing before its checksum: the header's before the size, the
 //             payload's before the payload; padding must be zero. Every single-bit flip in a record
 //             is caught. The view points into the given bytes.
 // Threading:  pure functions.

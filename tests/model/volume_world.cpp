@@ -333,7 +333,9 @@ void VolumeWorld::compare_listing(const std::string& path, Ino ino,
   DIR* dir = ::opendir(host(path).c_str());
   REQUIRE(dir != nullptr);
   std::map<std::string, std::uint32_t> left;
-  while (const dirent* entry = ::readdir(dir)) left[entry->d_name] = DTTOIF(entry->d_type);
+  while (const dirent* entry = ::readdir(dir)) {
+    left[entry->d_name] = static_cast<std::uint32_t>(DTTOIF(entry->d_type));
+  }
   ::closedir(dir);
   std::map<std::string, std::uint32_t> right;
   const Result<std::unique_ptr<DirStream>> stream = volume_->open_dir(ino);

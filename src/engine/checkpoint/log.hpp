@@ -1,18 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // The checkpoint log: page images and manifest delta of one checkpoint, committed by one sync.
 //
-// Contract:   begin, append*, commit. Until commit() returned, the store's state is the old one;
-// after
+// Contract:   begin, append*, commit. Until commit() returned, the store's state is the old one; after
 //             it, the new one, whatever happens: the next open redoes the home writes. A failure
 //             before commit leaves the old state valid and the writer ready for begin() again.
 //             The file keeps its space between checkpoints; what it holds is ignored once the
 //             manifest has its generation.
 // Threading:  one thread at a time (checkpointer or opener).
-// Cost:       writer: one copy and one hash of each page, writes of 1 MiB, one sync. Reader: reads
-// the
+// Cost:       writer: one copy and one hash of each page, writes of 1 MiB, one sync. Reader: reads the
 //             log once to verify it, and once more per for_each().
-// Errors:     no_space (before the commit: not fatal), io_failed (a failed sync: the store must
-// stop).
+// Errors:     no_space (before the commit: not fatal), io_failed (a failed sync: the store must stop).
 //             A log that is torn, damaged, of another generation or missing is "nothing committed".
 // Invariants: W2D the caller syncs the log to `cut` before begin().
 #pragma once
