@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
@@ -70,8 +71,10 @@ tl::expected<Plan, std::string> make_plan(const MountRequest& request) {
                     plan.mount_point, plan.store));
   }
   if (::access("/dev/fuse", R_OK | W_OK) != 0) {
-    return tl::unexpected(fmt::format("/dev/fuse: {}: load the kernel module with: modprobe fuse",
-                                      std::strerror(errno)));
+    return tl::unexpected(fmt::format("/dev/fuse: {}: {}", std::strerror(errno),
+                                      errno == EACCES
+                                          ? "mount as root, or let root open the device to users"
+                                          : "load the kernel module with: modprobe fuse"));
   }
   if (!plan.options.log_file.empty()) {
     plan.options.log_file = std::filesystem::absolute(plan.options.log_file).string();

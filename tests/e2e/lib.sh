@@ -18,6 +18,7 @@ store=$work/store
 mnt=$work/mnt
 # shellcheck disable=SC2034  # read by tests
 log=$work/daemon.log
+more_mounts=()  # what a test mounts beside $mnt
 [ -w /dev/fuse ] || { echo "no access to /dev/fuse"; exit 77; }
 mkdir "$mnt"
 
@@ -89,9 +90,12 @@ fsck_clean() {
 }
 
 clean_up() {
-  local status=$? pid
+  local status=$? pid mount
   trap - EXIT
   cd /
+  for mount in "${more_mounts[@]}"; do
+    ! is_mounted "$mount" || umount -l "$mount" || true
+  done
   if is_mounted; then fusermount3 -u -z "$mnt" 2>/dev/null || umount -l "$mnt" || true; fi
   for pid in $(daemons); do kill -TERM "$pid" 2>/dev/null || true; done
   wait_until 10 test -z "$(daemons)" || true
