@@ -25,9 +25,10 @@ namespace {
 
 using namespace std::chrono_literals;
 
-// Workers are started as requests wait and stay. A sync occupies its worker for the length of a device
-// flush, so there are more of them than cores.
-constexpr unsigned threads_max_default = 32;
+// Workers are started as requests wait, and stay: ending idle ones cost a fifth of a cp -a. A sync
+// occupies its worker for the length of a device flush, so there are more of them than cores; many more
+// only cool each other's caches, since a request wakes the one that waited longest.
+constexpr unsigned threads_max_default = 16;
 
 // Wakes the serving thread out of libfuse's wait; its handler does nothing.
 constexpr int wake_signal = SIGUSR2;

@@ -24,7 +24,7 @@ struct SessionOptions {
   std::string source;       // shown as the device: the store's directory
   std::vector<std::string> kernel;
   bool allow_other = false;
-  unsigned threads_max = 0;  // 0: 32
+  unsigned threads_max = 0;  // 0: 16
 };
 
 class Session {

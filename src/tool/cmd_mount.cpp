@@ -53,7 +53,7 @@ void add_mount(CLI::App& app, int& status) {
       "wait)\n"
       "  allow_other       other users may enter, the default for root; noallow_other: they may "
       "not\n"
-      "  threads=N         requests served at once, 1 to 1024; 32\n"
+      "  threads=N         requests served at once, 1 to 1024; 16\n"
       "  log=FILE          where the daemon logs; the system log, or stderr with -f\n"
       "  suid dev exec sync dirsync noatime nodiratime ..., and context=: as in mount(8)\n"
       "  defaults nofail _netdev user noauto x-*= ...: accepted for fstab\n\n"
