@@ -77,7 +77,7 @@ TEST_CASE("wal log: records of many segments and of 4 MiB are replayed", "[unit]
 TEST_CASE("P3: a sync returns only when its own record is durable", "[unit][wal]") {
   MemoryDirectory directory;
   REQUIRE(wal::Log::create(directory, log_uuid, log_first));
-  auto opened = open_log(directory, log_first);
+  auto opened = open_log(directory, log_first, quiet_options());
   REQUIRE(opened);
   directory.set_sync_delay(2ms);
   wal::Log& log = *opened->log;
@@ -86,15 +86,15 @@ TEST_CASE("P3: a sync returns only when its own record is durable", "[unit][wal]
   const auto writer = [&](int thread) {
     for (int i = 0; i < 25; ++i) {
       const std::string payload = std::to_string(thread) + "/" + std::to_string(i);
-      const auto appended = append(log, payload);
-      if (!log.sync_to(appended.end)) break;
+      const auto appended = try_append(log, payload);  // no assertions beside another thread's
+      const bool synced = appended && log.sync_to(appended->end);
       const auto after = directory.clone_durable();
       wal::LogOptions options;
       options.read_only = true;
       const auto seen = open_log(*after, log_first, options);
-      const bool found =
-          seen && std::any_of(seen->replayed.begin(), seen->replayed.end(),
-                              [&](const LogEntry& e) { return e.payload == payload; });
+      const bool found = synced && seen &&
+                         std::any_of(seen->replayed.begin(), seen->replayed.end(),
+                                     [&](const LogEntry& e) { return e.payload == payload; });
       const std::lock_guard lock(results_mutex);
       all_found = all_found && found;
     }
@@ -109,27 +109,41 @@ TEST_CASE("P3: a sync returns only when its own record is durable", "[unit][wal]
   CHECK(log.stats().sync_waits >= 25);
 }
 
-TEST_CASE("P6: records reach the file by themselves soon, and the device at the interval",
-          "[unit][wal]") {
+// Asks until it is so: a machine may be as slow as it likes, but not for ever.
+template <typename Condition>
+bool eventually(const Condition& condition) {
+  for (int attempt = 0; attempt < 3000; ++attempt) {
+    if (condition()) return true;
+    std::this_thread::sleep_for(5ms);
+  }
+  return false;
+}
+
+TEST_CASE("P6: records reach the file by themselves, long before anybody syncs", "[unit][wal]") {
   MemoryDirectory directory;
   REQUIRE(wal::Log::create(directory, log_uuid, log_first));
   wal::LogOptions options;
-  options.commit_interval = 100ms;
+  options.commit_interval = std::chrono::hours(1);
   auto opened = open_log(directory, log_first, options);
   REQUIRE(opened);
-  std::this_thread::sleep_for(20ms);  // the background thread sleeps by now
   const auto entries = fill(*opened->log, 100, 7);
-  std::this_thread::sleep_for(60ms);  // 10 ms, and a busy machine
-  {
+  CHECK(eventually([&] {
     const auto killed = directory.clone_current();
     const auto seen = open_log(*killed, log_first);
-    REQUIRE(seen);
-    CHECK(seen->replayed == entries);
-  }
-  for (int i = 0; i < 100 && opened->log->durable() < opened->log->end(); ++i) {
-    std::this_thread::sleep_for(10ms);
-  }
-  CHECK(opened->log->durable() == opened->log->end());
+    return seen && seen->replayed == entries;
+  }));
+  CHECK(opened->log->durable() < opened->log->end());
+}
+
+TEST_CASE("P6: records reach the device by themselves at the commit interval", "[unit][wal]") {
+  MemoryDirectory directory;
+  REQUIRE(wal::Log::create(directory, log_uuid, log_first));
+  wal::LogOptions options;
+  options.commit_interval = 20ms;
+  auto opened = open_log(directory, log_first, options);
+  REQUIRE(opened);
+  const auto entries = fill(*opened->log, 100, 7);
+  CHECK(eventually([&] { return opened->log->durable() == opened->log->end(); }));
   const auto cut_off = directory.clone_durable();
   const auto seen = open_log(*cut_off, log_first);
   REQUIRE(seen);
@@ -161,6 +175,7 @@ TEST_CASE("P8: the log is cut under load and its files are used again", "[unit][
     REQUIRE(opened);
     wal::Log& log = *opened->log;
     std::atomic<bool> stop{false};
+    std::atomic<bool> failed{false};
     std::thread load([&] {
       std::mt19937_64 random(5);
       while (!stop) {
@@ -170,11 +185,12 @@ TEST_CASE("P8: the log is cut under load and its files are used again", "[unit][
           std::this_thread::sleep_for(1ms);
           continue;
         }
+        failed = !appended;
         if (!appended) return;
         entries.push_back({appended->lsn, std::move(payload)});
       }
     });
-    for (int i = 0; i < 60; ++i) {
+    while (log.end().raw <= 40 * small_segment_bytes && !failed) {
       std::this_thread::sleep_for(3ms);
       cut = log.end();
       if (!log.sync_to(cut) || !log.cut(cut)) break;
@@ -182,9 +198,9 @@ TEST_CASE("P8: the log is cut under load and its files are used again", "[unit][
     }
     stop = true;
     load.join();
+    CHECK_FALSE(failed);
     CHECK(log.stats().cut_lsn == cut.raw);
     CHECK(log.stats().segments <= 16);
-    CHECK(log.end().raw > 40 * small_segment_bytes);
     REQUIRE(log.close());
   }
   CHECK(files_max <= 16 + 4 + 1);
