@@ -22,6 +22,7 @@ constexpr std::uint32_t shed_in_mode = 1U << 31;
 // The INIT request's number, 0 before and after: its reply is the only one to be rewritten.
 std::atomic<std::uint64_t> init_unique{0};
 std::atomic<bool> is_offered{false};
+std::atomic<std::uint64_t> read_count{0};
 
 using Bytes = std::span<std::byte>;
 
@@ -82,6 +83,7 @@ void rewrite_reply(std::span<iovec> pieces) noexcept {
 // Not noexcept: libfuse ends its idle workers with pthread_cancel, which unwinds out of read(2).
 ssize_t read_request(int fd, void* buffer, std::size_t size, void* /*userdata*/) {
   const ssize_t got = ::read(fd, buffer, size);
+  if (got > 0) read_count.fetch_add(1, std::memory_order_relaxed);
   if (got > 0) rewrite_request({static_cast<std::byte*>(buffer), static_cast<std::size_t>(got)});
   return got;
 }
@@ -98,6 +100,10 @@ bool install_kernel_shim(fuse_session* session) noexcept {
   io.read = read_request;
   io.writev = write_reply;
   return fuse_session_custom_io(session, &io, fuse_session_fd(session)) == 0;
+}
+
+std::uint64_t requests_read() noexcept {
+  return read_count.load(std::memory_order_relaxed);
 }
 
 bool sheds_privileges(const fuse_file_info& file) noexcept {

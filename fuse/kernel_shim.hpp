@@ -5,11 +5,13 @@
 //             INIT if the kernel offers it; from then on the kernel tells in each request whether suid and
 //             sgid must go, and asks no security.capability before each write. libfuse drops those bits,
 //             so they travel in fields that it passes through: sheds_privileges() reads them.
-// Threading:  reads and writes run on the session's worker threads; the only state is set at INIT.
+// Threading:  reads and writes run on the session's worker threads; the only state is set at INIT, but for a count.
 // Source:     linux/fuse.h, protocol 7.33; libfuse 3.13 fuse_session_custom_io.
 #pragma once
 
 #include <sys/stat.h>
+
+#include <cstdint>
 
 #include "fuse/lowlevel.hpp"
 
@@ -17,6 +19,9 @@ namespace artfs::fuse {
 
 // False: libfuse refused, and everything goes on without.
 [[nodiscard]] bool install_kernel_shim(fuse_session* session) noexcept;
+
+// Requests read since the process began: stands still when the kernel has no more to send.
+[[nodiscard]] std::uint64_t requests_read() noexcept;
 
 // The caller of this open or write lacks CAP_FSETID.
 [[nodiscard]] bool sheds_privileges(const fuse_file_info& file) noexcept;

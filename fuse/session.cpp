@@ -2,7 +2,10 @@
 #include "fuse/session.hpp"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <signal.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include <array>
@@ -10,6 +13,8 @@
 #include <chrono>
 #include <cstdarg>
 #include <cstdio>
+#include <fstream>
+#include <optional>
 #include <thread>
 
 #include "base/log.hpp"
@@ -29,6 +34,11 @@ using namespace std::chrono_literals;
 // occupies its worker for the length of a device flush, so there are more of them than cores; many more
 // only cool each other's caches, since a request wakes the one that waited longest.
 constexpr unsigned threads_max_default = 16;
+
+// How long a detaching daemon waits for the kernel to send dirty mappings: far above need; a second
+// signal ends it at once. And how long nothing must come where the kernel cannot be asked for its count.
+constexpr auto write_back_max = 10000ms;
+constexpr auto write_back_quiet = 500ms;
 
 // Wakes the serving thread out of libfuse's wait; its handler does nothing.
 constexpr int wake_signal = SIGUSR2;
@@ -59,6 +69,14 @@ void op_init(void* userdata, fuse_conn_info* connection) noexcept {
   negotiate(*connection);
   Serving& target = *static_cast<Serving*>(userdata);
   if (target.on_ready != nullptr) target.on_ready(target.ready_context);
+}
+
+// Requests that the kernel has for this mount or waits for; nothing where fusectl is not mounted.
+std::optional<unsigned> requests_waiting(dev_t device) {
+  std::ifstream file(fmt::format("/sys/fs/fuse/connections/{}/waiting", minor(device)));
+  unsigned count = 0;
+  if (!(file >> count)) return std::nullopt;
+  return count;
 }
 
 std::string escaped(const std::string& value) {
@@ -141,17 +159,36 @@ int Session::serve() {
   return result < 0 ? -result : 0;
 }
 
-void Session::write_back() const noexcept {
-  const base::UniqueFd root(
-      ::open(options_.mount_point.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (root) ::syncfs(root.get());
+// syncfs makes the kernel send the dirty pages of mappings, but on FUSE it does not wait for them: the
+// connection's count of requests under way tells when they have arrived.
+void Session::write_back(int root) const noexcept {
+  if (::syncfs(root) != 0) return;
+
+  struct stat attr {};
+
+  if (::fstat(root, &attr) != 0) return;
+  std::uint64_t seen = requests_read();
+  auto quiet = 0ms;
+  for (auto waited = 0ms; waited < write_back_max; waited += 5ms) {
+    const std::optional<unsigned> waiting = requests_waiting(attr.st_dev);
+    if (waiting == 0U) return;
+    if (!waiting && quiet >= write_back_quiet) return;  // fusectl is not mounted: nobody to ask
+    std::this_thread::sleep_for(5ms);
+    quiet = requests_read() == seen ? quiet + 5ms : 0ms;
+    seen = requests_read();
+  }
+  base::log_warning("{}: the kernel still holds requests; left behind", options_.mount_point);
 }
 
 void Session::stop() noexcept {
   if (!is_serving_) return;
   if (unmount(options_.mount_point, false) != 0) {
     base::log_warning("{} is in use: detached", options_.mount_point);
-    write_back();
+    const base::UniqueFd root(
+        ::open(options_.mount_point.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    // Detached first, so that who works by path does not keep it busy for ever.
+    static_cast<void>(unmount(options_.mount_point, true));
+    if (root) write_back(root.get());
     fuse_session_exit(session_.get());
   }
   // The flag may have been raised just before libfuse began to wait, so one signal is not enough.

@@ -45,7 +45,7 @@ class Session {
   [[nodiscard]] static std::string last_message();
 
  private:
-  void write_back() const noexcept;
+  void write_back(int root) const noexcept;
 
   struct Destroy {
     void operator()(fuse_session* session) const noexcept { fuse_session_destroy(session); }
