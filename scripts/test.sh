@@ -3,7 +3,7 @@
 # Installs what is missing, builds, runs the tests, and ends with the line "N passed, N failed".
 # usage: scripts/test.sh [--quick|--long] [--sanitize]
 #   --quick     unit and lint tests only
-#   --long      model and crash tests with ten times the operations and seeds
+#   --long      model and crash tests with ten times the operations and seeds, mount tests of full size
 #   --sanitize  then also unit and model tests under ASan+UBSan and under TSan (clang)
 # Build directories are build/ and build-asan/, build-tsan/ in the clone.
 set -euo pipefail
@@ -79,6 +79,9 @@ run_counted "unit" scripts/run_tests.py build --suite unit --suite lint
 if [ "$depth" != quick ]; then
   run_counted "model and crash" scripts/run_tests.py build --suite model --suite crash
   run_counted "mount" env ARTFS="$root/build/fuse/artfs" tests/e2e/run.sh
+fi
+if [ "$depth" = long ]; then
+  run_counted "mount, full size" env ARTFS="$root/build/fuse/artfs" ARTFS_E2E_LIMIT_S=3600 tests/e2e/run.sh long/
 fi
 if [ "$sanitize" = yes ]; then
   run_sanitized asan address,undefined
