@@ -37,11 +37,6 @@ auto StoreImpl::with_frames(TreeState& tree, const Read& read) -> decltype(read(
   }
 }
 
-Result<void> StoreImpl::relieve() {
-  if (planner_ == nullptr) return fail(Errc::cache_exhausted);
-  return planner_->wait_for_attempt();
-}
-
 Result<Version> StoreImpl::get_into(TreeId id, std::string_view key, std::string& value) {
   TreeState* tree = trees_.find(id);
   if (tree == nullptr) return fail(Errc::tree_not_found, id.raw);
