@@ -31,6 +31,12 @@ struct PageWrite {
   std::span<const std::byte> pages;  // a multiple of page_bytes, aligned to page_bytes
 };
 
+struct PageRead {
+  SlotId slot;
+  std::uint32_t first_page = 0;
+  std::span<std::byte> out;  // as for read()
+};
+
 class BlobStore {
  public:
   BlobStore() = default;
@@ -41,6 +47,14 @@ class BlobStore {
   // `out`: a multiple of page_bytes, aligned to page_bytes. A slot never written reads as zeros.
   [[nodiscard]] virtual Result<void> read(SlotId slot, std::uint32_t first_page,
                                           std::span<std::byte> out) = 0;
+
+  // Does all of them, several at a time where the device can: a store that cannot does one after the
+  // other. On failure what the buffers hold is unknown.
+  [[nodiscard]] virtual Result<void> read_batch(std::span<const PageRead> reads) {
+    for (const PageRead& one : reads) ARTFS_TRY(read(one.slot, one.first_page, one.out));
+    return {};
+  }
+
   // Writes all; sorts and coalesces neighbours itself. Not durable before sync().
   [[nodiscard]] virtual Result<void> write(std::span<const PageWrite> writes) = 0;
   [[nodiscard]] virtual Result<void> sync() = 0;

@@ -103,6 +103,33 @@ TEST_CASE("file store: ENOSPC in reserve leaves everything as it was", "[unit][i
   CHECK(store->allocate() == SlotId{4});
 }
 
+TEMPLATE_TEST_CASE("blob store: a batch of reads is what single reads are", "[unit][io]", FileStore,
+                   MemoryStore) {
+  MemoryDirectory directory({.direct = true});
+  std::unique_ptr<BlobStore> store;
+  if constexpr (std::is_same_v<TestType, FileStore>) {
+    store = make_store(directory);
+  } else {
+    store = std::make_unique<MemoryStore>();
+  }
+  REQUIRE(store->reserve(3));
+  std::vector<SlotId> slots;
+  for (int i = 0; i < 3; ++i) slots.push_back(store->allocate());
+  REQUIRE(store->write(std::vector<PageWrite>{{slots[0], 1, pages_of(2, 11).span()},
+                                              {slots[2], 127, pages_of(1, 33).span()}}));
+  const AlignedBuffer first = pages_of(3, 255);
+  const AlignedBuffer second = pages_of(1, 255);
+  const AlignedBuffer third = pages_of(1, 255);
+  REQUIRE(store->read_batch(std::vector<PageRead>{
+      {slots[2], 127, second.span()}, {slots[0], 0, first.span()}, {slots[1], 4, third.span()}}));
+  CHECK(std::to_integer<int>(first.data()[0]) == 0);
+  CHECK(std::to_integer<int>(first.data()[page_bytes]) == 11);
+  CHECK(std::to_integer<int>(first.data()[3 * page_bytes - 1]) == 11);
+  CHECK(std::to_integer<int>(second.data()[0]) == 33);
+  CHECK(std::to_integer<int>(third.data()[0]) == 0);
+  CHECK(store->read_batch({}));
+}
+
 TEST_CASE("file store: growth is in steps, small ones near a full device", "[unit][io]") {
   MemoryDirectory directory;
   const auto store = make_store(directory);
