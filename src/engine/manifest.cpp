@@ -72,9 +72,9 @@ std::optional<FoundRecord> find_record(std::span<const std::byte> file, std::uin
                                        const Uuid& uuid) {
   if (file.size() - offset < sizeof(ManifestRecordHeader)) return std::nullopt;
   const auto header = base::copy_object<ManifestRecordHeader>(file, offset);
-  if (header.magic != format::manifest_magic || header.version != format::manifest_version ||
-      header.offset != offset || header.store_uuid != uuid ||
-      header.header_checksum != header_checksum(header)) {
+  if (header.magic != format::manifest_magic || header.version > format::manifest_version ||
+      header.version < format::manifest_version_min || header.offset != offset ||
+      header.store_uuid != uuid || header.header_checksum != header_checksum(header)) {
     return std::nullopt;
   }
   const std::uint64_t room = file.size() - offset - sizeof(ManifestRecordHeader);
@@ -93,8 +93,12 @@ ManifestDelta snapshot_of(const ManifestState& state) {
                       .next_tree_id = state.next_tree_id,
                       .created = state.locations(),
                       .removed = {},
-                      .trees = {}};
+                      .trees = {},
+                      .sealed = {}};
   for (const auto& [id, tree] : state.trees) delta.trees.push_back(tree);
+  for (const frame::FrameLocation& frame : delta.created) {
+    if (frame.seal != 0) delta.sealed.push_back({frame.id, frame.seal});
+  }
   return delta;
 }
 

@@ -40,6 +40,12 @@ struct ManifestTree {
   friend bool operator==(const ManifestTree&, const ManifestTree&) = default;
 };
 
+// The header checksum of the image of a frame that a checkpoint wrote (frame/cache.hpp).
+struct FrameSeal {
+  FrameId id;
+  std::uint64_t seal = 0;
+};
+
 // What one checkpoint changes. Travels through the checkpoint log, then into the manifest.
 struct ManifestDelta {
   std::uint64_t generation = 0;  // of the checkpoint: one more than the state it applies to
@@ -49,6 +55,7 @@ struct ManifestDelta {
   std::vector<frame::FrameLocation> created;
   std::vector<frame::FrameLocation> removed;
   std::vector<ManifestTree> trees;  // new or changed; replaces the tree of that id
+  std::vector<FrameSeal> sealed;    // every frame it wrote
 };
 
 struct ManifestState {
@@ -57,10 +64,12 @@ struct ManifestState {
   FrameId next_frame_id{1};
   TreeId next_tree_id{1};
   std::unordered_map<FrameId, io::SlotId> frames;
+  std::unordered_map<FrameId, std::uint64_t> seals;  // of the frames whose image is known
   std::map<TreeId, ManifestTree> trees;
 
   // manifest_corrupt (detail: the id that does not fit), with nothing changed: another generation
-  // than the next, a created frame that exists, a removed one that does not, a root that is no frame.
+  // than the next, a created frame that exists, a removed one that does not, a root or a sealed one
+  // that is no frame.
   [[nodiscard]] Result<void> check(const ManifestDelta& delta) const;
   [[nodiscard]] Result<void> apply(const ManifestDelta& delta);
   [[nodiscard]] std::vector<frame::FrameLocation> locations() const;

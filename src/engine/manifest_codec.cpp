@@ -9,6 +9,7 @@ namespace {
 
 using format::ManifestBody;
 using format::ManifestFrame;
+using format::ManifestSeal;
 using format::ManifestTreeHead;
 
 static_assert(manifest_counters == format::manifest_tree_counters);
@@ -78,7 +79,7 @@ Result<std::vector<frame::FrameLocation>> take_frames(Cursor& cursor, std::uint6
   for (std::uint64_t i = 0; i < count; ++i) {
     const ManifestFrame frame = ARTFS_TRY(cursor.object<ManifestFrame>());
     if (frame.id == 0 || frame.slot == 0) return fail(Errc::manifest_corrupt, cursor.at());
-    frames.push_back({FrameId{frame.id}, io::SlotId{frame.slot}});
+    frames.push_back({FrameId{frame.id}, io::SlotId{frame.slot}, 0});
   }
   return frames;
 }
@@ -106,7 +107,8 @@ std::vector<std::byte> encode_delta(const ManifestDelta& delta) {
   std::vector<std::byte> out;
   out.reserve(sizeof(ManifestBody) +
               (delta.created.size() + delta.removed.size()) * sizeof(ManifestFrame) +
-              delta.trees.size() * (sizeof(ManifestTreeHead) + format::tree_name_bytes_max));
+              delta.trees.size() * (sizeof(ManifestTreeHead) + format::tree_name_bytes_max) +
+              delta.sealed.size() * sizeof(ManifestSeal));
   ManifestBody body;
   body.generation = delta.generation;
   body.cut = delta.cut.raw;
@@ -119,6 +121,9 @@ std::vector<std::byte> encode_delta(const ManifestDelta& delta) {
   append_frames(out, delta.created);
   append_frames(out, delta.removed);
   for (const ManifestTree& tree : delta.trees) append_tree(out, tree);
+  for (const FrameSeal& frame : delta.sealed) {
+    append_object(out, ManifestSeal{frame.id.raw, frame.seal});
+  }
   return out;
 }
 
@@ -135,7 +140,11 @@ Result<ManifestDelta> decode_delta(std::span<const std::byte> bytes) {
   for (std::uint32_t i = 0; i < body.trees; ++i) {
     delta.trees.push_back(ARTFS_TRY(take_tree(cursor)));
   }
-  if (cursor.left() != 0) return fail(Errc::manifest_corrupt, cursor.at());
+  while (cursor.left() != 0) {
+    const ManifestSeal frame = ARTFS_TRY(cursor.object<ManifestSeal>());
+    if (frame.id == 0 || frame.seal == 0) return fail(Errc::manifest_corrupt, cursor.at());
+    delta.sealed.push_back({FrameId{frame.id}, frame.seal});
+  }
   return delta;
 }
 

@@ -30,6 +30,9 @@ Result<void> ManifestState::check(const ManifestDelta& delta) const {
   const auto lives = [&](FrameId id) {
     return created.contains(id) || (frames.contains(id) && !removed.contains(id));
   };
+  for (const FrameSeal& frame : delta.sealed) {
+    if (!lives(frame.id)) return misfit(frame.id.raw);
+  }
   for (const ManifestTree& tree : delta.trees) {
     if (!tree.id || tree.id >= delta.next_tree_id || !lives(tree.root)) return misfit(tree.id.raw);
   }
@@ -49,8 +52,12 @@ Result<void> ManifestState::apply(const ManifestDelta& delta) {
   cut = delta.cut;
   next_frame_id = delta.next_frame_id;
   next_tree_id = delta.next_tree_id;
-  for (const frame::FrameLocation& frame : delta.removed) frames.erase(frame.id);
+  for (const frame::FrameLocation& frame : delta.removed) {
+    frames.erase(frame.id);
+    seals.erase(frame.id);
+  }
   for (const frame::FrameLocation& frame : delta.created) frames.emplace(frame.id, frame.slot);
+  for (const FrameSeal& frame : delta.sealed) seals.insert_or_assign(frame.id, frame.seal);
   for (const ManifestTree& tree : delta.trees) trees.insert_or_assign(tree.id, tree);
   return {};
 }
@@ -58,7 +65,10 @@ Result<void> ManifestState::apply(const ManifestDelta& delta) {
 std::vector<frame::FrameLocation> ManifestState::locations() const {
   std::vector<frame::FrameLocation> locations;
   locations.reserve(frames.size());
-  for (const auto& [id, slot] : frames) locations.push_back({id, slot});
+  for (const auto& [id, slot] : frames) {
+    const auto seal = seals.find(id);
+    locations.push_back({id, slot, seal == seals.end() ? 0 : seal->second});
+  }
   std::sort(locations.begin(), locations.end(),
             [](const auto& a, const auto& b) { return a.id < b.id; });
   return locations;

@@ -56,6 +56,10 @@ void seal_header(std::span<std::byte> header_page, std::span<const PageChecksum>
   std::memcpy(header_page.data(), &header, sizeof header);
 }
 
+std::uint64_t seal_of(std::span<const std::byte> header_page) noexcept {
+  return read_header(header_page).header_checksum;
+}
+
 std::size_t pages_used(std::span<const std::byte> header_page) noexcept {
   const std::size_t bump = read_header(header_page).bump;
   return std::clamp((bump + page_bytes - 1) / page_bytes, std::size_t{1}, pages_per_frame);

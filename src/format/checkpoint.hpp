@@ -20,7 +20,8 @@
 namespace artfs::format {
 
 inline constexpr std::uint64_t checkpoint_magic = 0x504b435346545241;  // "ARTFSCKP"
-inline constexpr std::uint32_t checkpoint_version = 1;
+inline constexpr std::uint32_t checkpoint_version = 2;
+inline constexpr std::uint32_t checkpoint_version_min = 1;  // its delta had no seals
 inline constexpr std::size_t checkpoint_page_bytes = 4096;
 inline constexpr std::size_t checkpoint_pages_per_frame = 128;
 

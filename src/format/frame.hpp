@@ -206,6 +206,9 @@ struct PageChecksum {
 // Puts the new checksums of changed pages in the header page, then the checksum of the header itself.
 void seal_header(std::span<std::byte> header_page, std::span<const PageChecksum> changed) noexcept;
 
+// The checksum in a sealed header page: through the page checksums it stands for the whole frame.
+[[nodiscard]] std::uint64_t seal_of(std::span<const std::byte> header_page) noexcept;
+
 // Pages 0 .. pages_used()-1 carry the frame's content; at least the header page, at most all 128.
 [[nodiscard]] std::size_t pages_used(std::span<const std::byte> header_page) noexcept;
 

@@ -3,11 +3,14 @@
 //
 //   manifest := record(snapshot), record(delta)*, zeros
 //   record   := header, body, zeros to a multiple of 8
-//   body     := ManifestBody, ManifestFrame* (created), ManifestFrame* (removed), tree*
+//   body     := ManifestBody, ManifestFrame* (created), ManifestFrame* (removed), tree*, ManifestSeal*
 //   tree     := ManifestTreeHead, name
 //
 // Contract:   a snapshot is a body that creates everything and removes nothing. A record is believed
 //             only at its own offset; the journal ends at the first one that does not verify.
+//             The seals, to the end of the body, say which image of a frame is the right one: a whole but
+//             older one in its slot, left by a write home that the device dropped, is not believed.
+//             Version 1 had none; it is still read.
 // Threading:  plain bytes.
 #pragma once
 
@@ -21,7 +24,8 @@
 namespace artfs::format {
 
 inline constexpr std::uint32_t manifest_magic = 0x464e4d41;  // "AMNF"
-inline constexpr std::uint16_t manifest_version = 1;
+inline constexpr std::uint16_t manifest_version = 2;
+inline constexpr std::uint16_t manifest_version_min = 1;
 inline constexpr std::size_t manifest_record_alignment = 8;
 inline constexpr std::size_t manifest_tree_counters = 16;
 inline constexpr std::size_t tree_name_bytes_max = 255;
@@ -64,6 +68,14 @@ struct ManifestFrame {
 };
 
 static_assert(sizeof(ManifestFrame) == 0x10 && std::is_trivially_copyable_v<ManifestFrame>);
+
+// The header checksum of a frame that this checkpoint wrote.
+struct ManifestSeal {
+  base::le64 id;    // 0x00  frame id
+  base::le64 seal;  // 0x08  FrameHeader::header_checksum of its image at home; not zero
+};
+
+static_assert(sizeof(ManifestSeal) == 0x10 && std::is_trivially_copyable_v<ManifestSeal>);
 
 struct ManifestTreeHead {
   base::le32 id;                                            // 0x00  tree id

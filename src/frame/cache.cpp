@@ -166,6 +166,7 @@ void CacheCore::restore(std::span<const FrameLocation> frames, FrameId next_fram
   slots_.reserve(frames.size());
   for (const FrameLocation& frame : frames) {
     slots_[frame.id.raw] = frame.slot;
+    if (frame.seal != 0) seals_[frame.id.raw] = frame.seal;
     in_use.push_back(frame.slot);
   }
   next_id_ = next_frame_id;
@@ -229,12 +230,13 @@ void CacheCore::remove(Resident& resident) {
   const bool never_frozen = resident.is_new;
   resident.is_new = false;
   slots_.erase(id.raw);
+  seals_.erase(id.raw);
   map_.unlink(resident);
   queues_.remove(resident);
   drop_dirt(resident);
   resident.state.fetch_or(Resident::removed, std::memory_order_relaxed);
   resident.unpin();
-  if (!never_frozen) removed_.push_back({id, slot});
+  if (!never_frozen) removed_.push_back({id, slot, 0});
   // A frame that is being checkpointed is still needed for that; release() discards it.
   if (!resident.has(Resident::frozen_flag)) discard(resident);
   lock.unlock();
@@ -280,7 +282,9 @@ std::vector<FrameLocation> CacheCore::live_frames() const {
   std::vector<FrameLocation> frames;
   const MutexLock lock(books_);
   frames.reserve(slots_.size());
-  for (const auto& [id, slot] : slots_) frames.push_back({FrameId{id}, slot});
+  for (const auto& [id, slot] : slots_) {
+    frames.push_back({FrameId{id}, slot, seal_of(FrameId{id})});
+  }
   return frames;
 }
 

@@ -92,6 +92,9 @@ class [[nodiscard]] FrameReserve {
 struct FrameLocation {
   FrameId id;
   io::SlotId slot;
+  // The header checksum of its image at home, which covers every page of it: an older whole image in
+  // the slot (a write that the device dropped) is no more believed than a damaged one. 0: not known.
+  std::uint64_t seal = 0;
 };
 
 // One frame of a checkpoint. `pages` always contains page 0 when it contains any.
@@ -102,6 +105,7 @@ struct FrozenFrame {
   // No durable manifest names its slot yet: it may be written home before the commit.
   bool is_new = false;
   Resident* resident = nullptr;
+  std::uint64_t seal = 0;  // of its image; set by capture()
 };
 
 // What one checkpoint must make durable: the exact state at the moment of freeze().

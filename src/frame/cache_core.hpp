@@ -91,7 +91,8 @@ class CacheCore {
   void call_for_checkpoint() ARTFS_EXCLUDES(books_);
   [[nodiscard]] Resident& begin_read(FrameId id, io::SlotId slot) ARTFS_REQUIRES(books_);
   [[nodiscard]] Result<Pin> end_read(Resident& resident, Result<void> read) ARTFS_REQUIRES(books_);
-  [[nodiscard]] Result<void> read_and_verify(Resident& resident, FrameId id);
+  [[nodiscard]] std::uint64_t seal_of(FrameId id) const ARTFS_REQUIRES(books_);
+  [[nodiscard]] Result<void> read_and_verify(Resident& resident, const FrameLocation& home);
 
   // dirty_pages.cpp
   void note_dirty(Resident& resident) ARTFS_EXCLUDES(books_);
@@ -112,6 +113,8 @@ class CacheCore {
   EvictionQueues queues_ ARTFS_GUARDED_BY(books_);
   BufferPool buffers_ ARTFS_GUARDED_BY(books_);
   std::unordered_map<std::uint64_t, io::SlotId> slots_ ARTFS_GUARDED_BY(books_);
+  // Of the images at home that are known (FrameLocation::seal).
+  std::unordered_map<std::uint64_t, std::uint64_t> seals_ ARTFS_GUARDED_BY(books_);
   std::vector<Resident*> dirty_ ARTFS_GUARDED_BY(books_);
   std::vector<Resident*> limbo_ ARTFS_GUARDED_BY(books_);  // removed, still pinned by somebody
   std::vector<FrameLocation> removed_ ARTFS_GUARDED_BY(books_);  // since the last freeze

@@ -118,8 +118,8 @@ FrozenSet CacheCore::freeze() {
     // dirty becomes frozen, in one step.
     resident->state.fetch_add(Resident::frozen_flag - Resident::dirty_flag,
                               std::memory_order_relaxed);
-    set.frames.push_back({id, resident->slot, mask_of(pages), is_new, resident});
-    if (is_new) set.created.push_back({id, resident->slot});
+    set.frames.push_back({id, resident->slot, mask_of(pages), is_new, resident, 0});
+    if (is_new) set.created.push_back({id, resident->slot, 0});
   }
   dirty_.clear();
   set.removed = std::exchange(removed_, {});
@@ -156,6 +156,7 @@ void CacheCore::capture(FrozenFrame& frozen, std::span<std::byte> out) {
   }
   ARTFS_ASSERT(frozen.pages.test(0));
   format::seal_header(out.first(io::page_bytes), checksums);
+  frozen.seal = format::seal_of(out.first(io::page_bytes));
   resident.captured = true;
 }
 
@@ -178,6 +179,7 @@ void CacheCore::release(FrozenSet&& frozen) {
     ARTFS_ASSERT(resident.captured);
     unfreeze(resident);
     const MutexLock lock(books_);
+    if (frame.seal != 0 && slots_.contains(frame.id.raw)) seals_[frame.id.raw] = frame.seal;
     const std::uint64_t before =
         resident.state.fetch_and(~Resident::frozen_flag, std::memory_order_relaxed);
     ARTFS_ASSERT((before & Resident::frozen_flag) != 0);

@@ -112,9 +112,10 @@ Result<Pin> CacheCore::load(FrameId id) {
       static_cast<void>(freed_.wait_for(lock, look_again));
       continue;
     }
-    Resident& resident = begin_read(id, slot->second);
+    const FrameLocation home{id, slot->second, seal_of(id)};
+    Resident& resident = begin_read(id, home.slot);
     lock.unlock();
-    const Result<void> read = read_and_verify(resident, id);
+    const Result<void> read = read_and_verify(resident, home);
     lock.lock();
     return end_read(resident, read);
   }
@@ -145,10 +146,19 @@ Result<Pin> CacheCore::end_read(Resident& resident, Result<void> read) {
   return pin_of(resident);
 }
 
-Result<void> CacheCore::read_and_verify(Resident& resident, FrameId id) {
+std::uint64_t CacheCore::seal_of(FrameId id) const {
+  const auto found = seals_.find(id.raw);
+  return found == seals_.end() ? 0 : found->second;
+}
+
+Result<void> CacheCore::read_and_verify(Resident& resident, const FrameLocation& home) {
+  const FrameId id = home.id;
   const std::span<std::byte> bytes(resident.bytes, io::frame_bytes);
   ARTFS_TRY(blobs_.read(resident.slot, 0, bytes));
   Result<void> sound = format::check_header(bytes.first(io::page_bytes), uuid_, id);
+  if (sound && home.seal != 0 && home.seal != format::seal_of(bytes.first(io::page_bytes))) {
+    sound = fail(Errc::frame_corrupt, id.raw);
+  }
   // What lies beyond the used pages has no meaning, and no checksum.
   const std::size_t used = sound ? format::pages_used(bytes.first(io::page_bytes)) : 0;
   for (std::size_t page = 1; sound && page < used; ++page) sound = format::check_page(bytes, page);

@@ -6,7 +6,9 @@
 #include <vector>
 
 #include "base/bytes.hpp"
+#include "base/checksum.hpp"
 #include "engine/manifest.hpp"
+#include "format/manifest.hpp"
 #include "io/memory_directory.hpp"
 
 using namespace artfs;
@@ -53,6 +55,10 @@ ManifestDelta random_delta(const ManifestState& state, std::mt19937_64& random) 
     delta.next_tree_id = TreeId{id.raw + 1};
   }
   delta.next_frame_id = FrameId{next_frame};
+  delta.sealed.push_back({FrameId{1}, random() | 1});
+  for (const frame::FrameLocation& frame : delta.created) {
+    if (random() % 4 != 0) delta.sealed.push_back({frame.id, random() | 1});
+  }
   return delta;
 }
 
@@ -217,6 +223,31 @@ TEST_CASE("manifest: every bit of the snapshot is covered", "[unit][engine]") {
   }
   CHECK(all_caught);
   CHECK(Manifest::open(directory, uuid, true));
+}
+
+TEST_CASE("manifest: one of version 1, without seals, opens and goes on", "[unit][engine]") {
+  MemoryDirectory directory;
+  REQUIRE(Manifest::create(directory, uuid, initial_state()));
+  {
+    const auto file = directory.open("manifest", {}).value();
+    format::ManifestRecordHeader header;
+    REQUIRE(file->read_at(0, base::object_bytes_mutable(header)));
+    header.version = format::manifest_version_min;
+    header.header_checksum = base::xxh3_64(
+        base::object_bytes(header).first(offsetof(format::ManifestRecordHeader, header_checksum)));
+    REQUIRE(file->write_at(0, base::object_bytes(header)));
+  }
+  std::mt19937_64 random(3);
+  ManifestState expected = initial_state();
+  {
+    const auto manifest = open(directory);
+    REQUIRE((manifest->state() == expected));
+    const ManifestDelta delta = random_delta(expected, random);
+    REQUIRE(expected.apply(delta));
+    REQUIRE(manifest->append(delta));
+  }
+  CHECK((open(directory)->state() == expected));
+  CHECK_FALSE(expected.seals.empty());
 }
 
 TEST_CASE("manifest: a power cut or a failure at any call leaves a state that was there",

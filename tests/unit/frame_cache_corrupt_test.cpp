@@ -57,6 +57,34 @@ TEST_CASE("P11: a frame in another's slot is frame_corrupt, as after a misdirect
   CHECK(world.cache().load(second).error() == Error{Errc::frame_corrupt, second.raw});
 }
 
+TEST_CASE("P11: an older whole image in the slot is frame_corrupt, as after a dropped write",
+          "[unit][frame]") {
+  World world;
+  const FrameId id = make_home_frame(world);
+  world.write_number(id, 7, 3);
+  FrozenSet set = world.cache().freeze();
+  const auto before = world.directory().clone_current();
+  REQUIRE(world.write_home(set));
+  world.commit(std::move(set));
+  world.reopen();
+  CHECK(world.read_number(id, 3) == 7);
+  const auto store = io::FileStore::open(*before, "frames.dat", {}).value();
+  Cache cache(*store, uuid, {});
+  cache.restore(world.manifest().frames(), world.manifest().next);
+  CHECK(cache.load(id).error() == Error{Errc::frame_corrupt, id.raw});
+}
+
+TEST_CASE("P11: an evicted frame is checked against what was written, without a reopen",
+          "[unit][frame]") {
+  World world(with_frames(16));
+  const FrameId id = make_home_frame(world);
+  world.write_number(id, 8, 3);
+  world.checkpoint();
+  for (std::uint64_t i = 0; i < 40; ++i) static_cast<void>(world.make_frame(i));
+  world.checkpoint();
+  CHECK(world.read_number(id, 3) == 8);
+}
+
 TEST_CASE("P11: a frame of another store is frame_corrupt", "[unit][frame]") {
   World world;
   const FrameId id = make_home_frame(world);

@@ -25,11 +25,15 @@ inline constexpr std::array<std::byte, 16> uuid{std::byte{0xa5}, std::byte{1}, s
 // The durable map of a store, as the manifest would keep it.
 struct Manifest {
   std::map<std::uint64_t, io::SlotId> slots;
+  std::map<std::uint64_t, std::uint64_t> seals;
   FrameId next{1};
 
   [[nodiscard]] std::vector<FrameLocation> frames() const {
     std::vector<FrameLocation> all;
-    for (const auto& [id, slot] : slots) all.push_back({FrameId{id}, slot});
+    for (const auto& [id, slot] : slots) {
+      const auto seal = seals.find(id);
+      all.push_back({FrameId{id}, slot, seal == seals.end() ? 0 : seal->second});
+    }
     return all;
   }
 };
@@ -107,6 +111,7 @@ class World {
 
   void commit(FrozenSet&& set) {
     for (const FrameLocation& frame : set.created) manifest_.slots[frame.id.raw] = frame.slot;
+    for (const FrozenFrame& frame : set.frames) manifest_.seals[frame.id.raw] = frame.seal;
     for (const FrameLocation& frame : set.removed) manifest_.slots.erase(frame.id.raw);
     manifest_.next = set.next_frame_id;
     cache_->release(std::move(set));

@@ -268,10 +268,13 @@ Result<std::unique_ptr<LogReader>> LogReader::find(io::Directory& directory,
   CheckpointCommit commit;
   const std::size_t read = ARTFS_TRY(file->read_at(0, base::object_bytes_mutable(commit)));
   if (read < sizeof(commit) || commit.magic != format::checkpoint_magic ||
-      commit.checksum != commit_checksum(commit) || commit.version != format::checkpoint_version ||
-      commit.store_uuid != uuid || commit.generation != generation) {
+      commit.checksum != commit_checksum(commit) || commit.version > format::checkpoint_version ||
+      commit.version < format::checkpoint_version_min || commit.store_uuid != uuid ||
+      commit.generation < generation) {
     return nullptr;
   }
+  // The manifest had every checkpoint before this one, synced, when this one was begun.
+  if (commit.generation > generation) return fail(Errc::manifest_corrupt, commit.generation);
   auto reader = std::make_unique<Reader>(std::move(file), commit);
   if (!ARTFS_TRY(reader->verify())) return nullptr;
   if (!read_only) ARTFS_TRY(reader->make_durable());

@@ -59,7 +59,8 @@ class LogWriter {
 
 class LogReader {
  public:
-  // The checkpoint of exactly this generation, or nullptr when none is committed. Unless read_only,
+  // The checkpoint of exactly this generation, or nullptr when none is committed. manifest_corrupt when
+  // a later one is: the manifest has lost checkpoints that it had (detail: generation). Unless read_only,
   // it is on the device on return: a killed process may have left it in the page cache alone.
   [[nodiscard]] static Result<std::unique_ptr<LogReader>> find(
       io::Directory& directory, const std::array<std::byte, 16>& uuid, std::uint64_t generation,

@@ -119,6 +119,10 @@ Result<void> Writer::commit(Pending& pending) {
     ARTFS_TRY(parts_.log.append(
         {.frame = frozen.id, .slot = frozen.slot, .pages = frozen.pages, .images = images}));
   }
+  pending.delta.sealed.clear();
+  for (const frame::FrozenFrame& frozen : pending.frozen.frames) {
+    if (frozen.seal != 0) pending.delta.sealed.push_back({frozen.id, frozen.seal});
+  }
   // What can fail for lack of space fails before the commit point.
   ARTFS_TRY(parts_.manifest.reserve(pending.delta));
   return parts_.log.commit(pending.delta);
