@@ -46,6 +46,7 @@ namespace artfs {
   X(no_space, ENOSPC, "free space on the device that holds the store")                          \
   X(permission_denied, EACCES, "the store's files are not accessible to this user")             \
   X(frame_not_resident, EAGAIN, "internal: load the frame and try again")                       \
+  X(contended, EAGAIN, "internal: try again with writers kept out")                             \
   X(cache_exhausted, ENOMEM, "every frame is pinned or dirty; enlarge cache=")                  \
   X(entry_not_found, ENOENT, "no such file or directory")                                       \
   X(entry_exists, EEXIST, "the name exists")                                                    \

@@ -18,9 +18,8 @@ namespace {
 
 Edge edge_at(const Node& node, std::size_t place, std::uint8_t byte) noexcept {
   const std::size_t off = child_slot_off(node.kind, place, byte);
-  return {.byte = byte,
-          .child = *reinterpret_cast<const le16*>(node.at + off),
-          .slot_off = offset_of(node.ref) + off};
+  return {
+      .byte = byte, .child = frame::load_ref(node.at + off), .slot_off = offset_of(node.ref) + off};
 }
 
 // Sorted edge bytes of a node4 or node16.

@@ -59,7 +59,7 @@ template <typename Layout>
 [[nodiscard]] Edge edge_of_place(const Node& node, std::size_t place, std::uint8_t byte) noexcept {
   const std::size_t off = offsetof(Layout, children) + place * sizeof(format::le16);
   return {.byte = byte,
-          .child = node.as<Layout>().children[place],
+          .child = frame::load_ref(node.at + off),
           .slot_off = format::offset_of(node.ref) + off};
 }
 
@@ -78,7 +78,8 @@ template <typename Layout>
       break;
     }
     case ObjectKind::node48: {
-      const std::size_t place = node.as<format::Node48>().index[byte];
+      const std::size_t place = sync::racy_load<std::uint8_t>(
+          node.at + offsetof(format::Node48, index) + std::size_t{byte});
       if (place != 0 && place <= node.count) {
         return edge_of_place<format::Node48>(node, place - 1, byte);
       }

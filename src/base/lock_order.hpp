@@ -37,7 +37,7 @@ namespace artfs::base {
   X(endpoint)         /* engine: hashed key locks, several in index order */      \
   X(tree)             /* engine: latch of one tree, several in order of TreeId */ \
   X(commit_gate)      /* engine: writers shared, freeze + cut exclusive */        \
-  X(frame_latch)      /* frame: latch of one frame, several by depth */           \
+  X(frame_latch)      /* frame: latch of one frame, several by FrameId */         \
   X(checkpoint_state) /* engine: what the checkpointer waits for */               \
   X(manifest)         /* engine: manifest journal */                              \
   X(cache)            /* frame: eviction, budget, sets */                         \

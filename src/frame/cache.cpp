@@ -45,6 +45,11 @@ Pin Pin::clone() const noexcept {
   return {resident_, bytes_};
 }
 
+sync::Latch& Pin::latch() const noexcept {
+  ARTFS_ASSERT(resident_ != nullptr);
+  return resident_->latch;
+}
+
 std::byte* Pin::write(std::size_t offset, std::size_t length) const noexcept {
   ARTFS_ASSERT(offset <= io::frame_bytes && length <= io::frame_bytes - offset);
   const PageBits pages = PageBits::touched(offset, length);
@@ -87,6 +92,10 @@ Result<Pin> Cache::pin(FrameId id) {
 
 Result<Pin> Cache::load(FrameId id) {
   return core_->load(id);
+}
+
+Result<Look> Cache::look(FrameId id) {
+  return core_->look(id);
 }
 
 Result<FrameReserve> Cache::reserve(std::size_t count) {
@@ -173,12 +182,6 @@ void CacheCore::restore(std::span<const FrameLocation> frames, FrameId next_fram
   blobs_.restore(in_use);
 }
 
-void CacheCore::count_hit() noexcept {
-  static std::atomic<std::uint32_t> threads{0};
-  thread_local const std::uint32_t place = threads.fetch_add(1, std::memory_order_relaxed);
-  hits_[place % hits_.size()].count.fetch_add(1, std::memory_order_relaxed);
-}
-
 Result<Pin> CacheCore::pin(FrameId id) noexcept {
   Resident* found = map_.pin(id);
   if (found == nullptr) {
@@ -189,6 +192,21 @@ Result<Pin> CacheCore::pin(FrameId id) noexcept {
   }
   count_hit();
   return pin_of(*found);
+}
+
+Result<Look> CacheCore::look(FrameId id) noexcept {
+  Resident* found = map_.seek(id);
+  Look look = found != nullptr ? Look(*found, id) : Look();
+  if (!look) {
+    {
+      const MutexLock lock(books_);
+      found = map_.find(id);
+    }
+    if (found != nullptr) look = Look(*found, id);
+    if (!look) return fail(Errc::frame_not_resident, id.raw);
+  }
+  count_hit();
+  return look;
 }
 
 Result<void> CacheCore::reserve(std::size_t count) {
@@ -218,6 +236,7 @@ Pin CacheCore::create() {
   std::memset(bytes, 0, io::frame_bytes);
   format::format_header({bytes, io::frame_bytes}, uuid_, id);
   begin_write(resident, PageBits::touched(0, io::page_bytes));
+  resident.latch.offer();
   resident.state.fetch_and(~Resident::loading, std::memory_order_release);
   return pin_of(resident);
 }
@@ -264,13 +283,18 @@ bool CacheCore::try_vacate(Resident& resident) {
 }
 
 void CacheCore::vacated(Resident& resident) {
-  buffers_.give(std::exchange(resident.bytes, nullptr));
+  resident.latch.withdraw();
+  buffers_.give(resident.bytes.exchange(nullptr, std::memory_order_relaxed));
   frames_.fetch_sub(1, std::memory_order_relaxed);
   map_.recycle(resident);
 }
 
 void CacheCore::discard(Resident& resident) {
   limbo_.push_back(&resident);
+  sweep_limbo();
+}
+
+void CacheCore::sweep_limbo() {
   std::size_t kept = 0;
   for (Resident* const late : limbo_) {
     if (!try_vacate(*late)) limbo_[kept++] = late;
@@ -299,7 +323,7 @@ CacheStats CacheCore::stats() const noexcept {
   stats.resident_bytes = resident_bytes();
   stats.dirty_bytes = dirty_pages_.load(std::memory_order_relaxed) * io::page_bytes;
   stats.frames = frames_.load(std::memory_order_relaxed);
-  for (const HitCounter& hits : hits_) stats.hits += hits.count.load(std::memory_order_relaxed);
+  stats.hits = hits_.sum();
   stats.misses = misses_.load(std::memory_order_relaxed);
   stats.evictions = evictions_.load(std::memory_order_relaxed);
   return stats;

@@ -22,6 +22,7 @@
 #include "frame/buffer_pool.hpp"
 #include "frame/cache.hpp"
 #include "frame/evict.hpp"
+#include "frame/hit_counter.hpp"
 #include "frame/resident.hpp"
 #include "frame/resident_map.hpp"
 
@@ -46,6 +47,7 @@ class CacheCore {
 
   // cache.cpp
   [[nodiscard]] Result<Pin> pin(FrameId id) noexcept;
+  [[nodiscard]] Result<Look> look(FrameId id) noexcept;
   [[nodiscard]] Result<void> reserve(std::size_t count);
   void unreserve(std::size_t count) noexcept;
   [[nodiscard]] Pin create();
@@ -70,13 +72,17 @@ class CacheCore {
   enum class Step : std::uint8_t { exceed, wait, give_up };
 
   // cache.cpp
+  friend class Look;
+
   [[nodiscard]] Pin pin_of(Resident& resident) const noexcept {
-    return {&resident, resident.bytes};
+    return {&resident, resident.bytes.load(std::memory_order_relaxed)};
   }
 
-  void count_hit() noexcept;
+  void count_hit() noexcept { hits_.add_one(); }
+
   // Vacates the resident when nobody pins it any more, else later.
   void discard(Resident& resident) ARTFS_REQUIRES(books_);
+  void sweep_limbo() ARTFS_REQUIRES(books_);
   [[nodiscard]] bool try_vacate(Resident& resident) ARTFS_REQUIRES(books_);
   void vacated(Resident& resident) ARTFS_REQUIRES(books_);
   void drop_dirt(Resident& resident) ARTFS_REQUIRES(books_);
@@ -131,12 +137,7 @@ class CacheCore {
   std::atomic<std::uint64_t> evictions_{0};
   std::atomic<std::uint64_t> last_call_ns_{0};  // of on_pressure
 
-  // Hits, spread over cache lines by thread, so that counting costs no sharing.
-  struct alignas(64) HitCounter {
-    std::atomic<std::uint64_t> count{0};
-  };
-
-  std::array<HitCounter, 16> hits_;
+  HitCounter hits_;
 };
 
 }  // namespace artfs::frame

@@ -68,7 +68,7 @@ void CacheCore::save_frozen(Resident& resident, PageBits pages) {
     auto& image = resident.saved->images[page];
     ARTFS_ASSERT(image == nullptr);
     image = std::make_unique<SavedPages::Image>();
-    std::memcpy(image->data(), resident.bytes + page * io::page_bytes, io::page_bytes);
+    std::memcpy(image->data(), resident.bytes.load() + page * io::page_bytes, io::page_bytes);
     ++resident.saved->count;
     saved_pages_.fetch_add(1, std::memory_order_relaxed);
   }
@@ -79,7 +79,7 @@ void CacheCore::save_frozen(Resident& resident, PageBits pages) {
 PageBits CacheCore::pages_to_freeze(Resident& resident) {
   const PageBits dirty = resident.dirty.load();
   // Mostly nothing: one field tells, where pages_used() reads the whole header (500 ns a frame).
-  const std::span<const std::byte> header(resident.bytes, io::page_bytes);
+  const std::span<const std::byte> header(resident.bytes.load(), io::page_bytes);
   const std::size_t bump =
       base::copy_object<format::le32>(header, offsetof(format::FrameHeader, bump));
   if (bump <= resident.pages_home * io::page_bytes) return dirty;
@@ -106,7 +106,7 @@ FrozenSet CacheCore::freeze() {
   constexpr std::size_t ahead = 8;
   for (std::size_t i = 0; i < dirty_.size(); ++i) {
     if (i + 2 * ahead < dirty_.size()) dirty_[i + 2 * ahead]->prefetch();
-    if (i + ahead < dirty_.size()) __builtin_prefetch(dirty_[i + ahead]->bytes);
+    if (i + ahead < dirty_.size()) __builtin_prefetch(dirty_[i + ahead]->bytes.load());
     Resident* const resident = dirty_[i];
     const FrameId id{resident->id.load(std::memory_order_relaxed)};
     const PageBits pages = pages_to_freeze(*resident);
@@ -139,8 +139,8 @@ void CacheCore::capture(FrozenFrame& frozen, std::span<std::byte> out) {
     for (std::size_t page = 0; page < io::pages_per_frame; ++page) {
       if (!frozen.pages.test(page)) continue;
       const bool is_saved = resident.saved && resident.saved->images[page];
-      const std::byte* const from =
-          is_saved ? resident.saved->images[page]->data() : resident.bytes + page * io::page_bytes;
+      const std::byte* const from = is_saved ? resident.saved->images[page]->data()
+                                             : resident.bytes.load() + page * io::page_bytes;
       std::memcpy(to, from, io::page_bytes);
       to += io::page_bytes;
     }

@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 // View: the objects of one frame, read with every length checked.
 //
-// Contract:   a view borrows the 512 KiB of a pinned frame and copies nothing. A reader returns false
-//             when the object is not of the asked kind, or any part of it would lie outside the frame:
-//             whatever the bytes say, nothing outside is touched. What a reader returns points into the
-//             frame and is valid while the pin lives and nobody writes.
-// Threading:  as the frame: readers under the tree's latch, writers exclusive.
+// Contract:   a view borrows the 512 KiB of a frame and copies nothing. A reader returns false when the
+//             object is not of the asked kind, or any part of it would lie outside the frame: whatever the
+//             bytes say, and however they change meanwhile, nothing outside is touched: header words are
+//             loaded once, whole, then checked, then used. What a reader returns points into the frame: of a
+//             pinned and latched frame it holds until the latch goes, of a Look once that says valid().
+// Threading:  beside a writer through a Look only.
 // Cost:       a few compares for each object; no allocation.
 // Errors:     false; callers turn it into frame_corrupt with the frame's id.
 #pragma once
 
+#include <array>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -17,6 +20,7 @@
 
 #include "base/assert.hpp"
 #include "format/frame.hpp"
+#include "sync/racy.hpp"
 
 namespace artfs::frame {
 
@@ -101,6 +105,11 @@ struct Node {
   }
 };
 
+// A reference stored at `at`, loaded once.
+[[nodiscard]] inline Ref load_ref(const std::byte* at) noexcept {
+  return std::bit_cast<format::le16>(sync::racy_load<std::uint16_t>(at));
+}
+
 class View {
  public:
   explicit View(std::span<const std::byte> bytes) noexcept : base_(bytes.data()) {
@@ -113,31 +122,31 @@ class View {
 
   [[nodiscard]] FrameId id() const noexcept { return FrameId{header().id}; }
 
-  [[nodiscard]] Ref root() const noexcept { return header().root; }
+  [[nodiscard]] Ref root() const noexcept {
+    return load_ref(base_ + offsetof(format::FrameHeader, root));
+  }
 
   [[nodiscard]] const std::byte* at(Ref ref) const noexcept {
     return base_ + format::offset_of(ref);
   }
 
   // A reference stored in the frame, by its byte offset.
-  [[nodiscard]] Ref slot(std::size_t slot_off) const noexcept {
-    return *reinterpret_cast<const format::le16*>(base_ + slot_off);
-  }
+  [[nodiscard]] Ref slot(std::size_t slot_off) const noexcept { return load_ref(base_ + slot_off); }
 
   // May be a value that is no enumerator.
   [[nodiscard]] ObjectKind kind(Ref ref) const noexcept {
     if (ref < format::object_ref_min) return ObjectKind::none;
-    return static_cast<ObjectKind>(*at(ref));
+    return static_cast<ObjectKind>(sync::racy_load<std::uint8_t>(at(ref)));
   }
 
   [[nodiscard]] bool leaf(Ref ref, Leaf& out) const noexcept {
     const std::size_t off = format::offset_of(ref);
-    if (kind(ref) != ObjectKind::leaf || off + sizeof(format::LeafHeader) > format::frame_bytes) {
-      return false;
-    }
-    const auto& leaf = *reinterpret_cast<const format::LeafHeader*>(base_ + off);
+    if (ref < format::object_ref_min || off + sizeof(LeafUnits) > format::frame_bytes) return false;
+    const format::LeafHeader leaf =
+        std::bit_cast<LeafUnits>(std::array{load(off), load(off + 8)}).header;
     const std::size_t value_bytes = leaf.value_bytes;
     const std::size_t suffix_bytes = leaf.suffix_bytes;
+    if (leaf.kind != static_cast<std::uint8_t>(ObjectKind::leaf)) return false;
     const bool fits = value_bytes <= value_bytes_max && suffix_bytes <= key_bytes_max &&
                       off + leaf_bytes(value_bytes, suffix_bytes) <= format::frame_bytes;
     if (!fits) return false;
@@ -150,12 +159,13 @@ class View {
 
   [[nodiscard]] bool node(Ref ref, Node& out) const noexcept {
     const std::size_t off = format::offset_of(ref);
-    const ObjectKind found = kind(ref);
+    if (ref < format::object_ref_min) return false;
+    const auto node = std::bit_cast<format::NodeHeader>(load(off));
+    const auto found = static_cast<ObjectKind>(node.kind);
     const std::size_t fixed_bytes = node_fixed_bytes(found);
-    if (fixed_bytes == 0 || off + fixed_bytes > format::frame_bytes) return false;
-    const auto& node = *reinterpret_cast<const format::NodeHeader*>(base_ + off);
     const std::size_t label_bytes = node.label_bytes;
-    const bool fits = label_bytes <= key_bytes_max && node.count <= node_capacity(found) &&
+    const bool fits = fixed_bytes != 0 && label_bytes <= key_bytes_max &&
+                      node.count <= node_capacity(found) &&
                       off + node_bytes(found, label_bytes) <= format::frame_bytes;
     if (!fits) return false;
     out = {.at = base_ + off,
@@ -171,10 +181,21 @@ class View {
   [[nodiscard]] FrameId crossing(Ref ref) const noexcept {
     const std::size_t off = format::offset_of(ref);
     if (kind(ref) != ObjectKind::crossing || off + crossing_bytes > format::frame_bytes) return {};
-    return FrameId{reinterpret_cast<const format::Crossing*>(base_ + off)->frame};
+    return FrameId{std::bit_cast<format::le64>(load(off + offsetof(format::Crossing, frame)))};
   }
 
  private:
+  // A leaf takes two units at least.
+  struct LeafUnits {
+    format::LeafHeader header;
+    std::array<std::byte, 2 * format::unit_bytes - sizeof(format::LeafHeader)> rest;
+  };
+
+  // One unit. References are 16 bits and every object starts a unit, so it lies inside the frame.
+  [[nodiscard]] std::uint64_t load(std::size_t off) const noexcept {
+    return sync::racy_load<std::uint64_t>(base_ + off);
+  }
+
   const std::byte* base_;
 };
 

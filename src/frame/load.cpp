@@ -46,6 +46,7 @@ std::uint64_t CacheCore::overshoot_bytes() const noexcept {
 }
 
 bool CacheCore::make_room() {
+  if (!limbo_.empty()) sweep_limbo();
   while (resident_bytes() + io::frame_bytes > options_.budget_bytes) {
     Resident* const victim = queues_.pick();
     if (victim == nullptr) return options_.volatile_frames;
@@ -137,9 +138,11 @@ Result<Pin> CacheCore::end_read(Resident& resident, Result<void> read) {
     // loading + 1 becomes vacant; late readers keep their own 1.
     resident.state.fetch_sub(Resident::loading - Resident::vacant + Resident::one_pin,
                              std::memory_order_relaxed);
+    resident.latch.offer();  // only to be withdrawn: nobody can have seen it available
     vacated(resident);
     return fail(read.error());
   }
+  resident.latch.offer();
   queues_.add_loaded(resident);
   // Release pairs with the acquire of try_pin(): who sees it available sees its bytes.
   resident.state.fetch_and(~Resident::loading, std::memory_order_release);
@@ -153,7 +156,7 @@ std::uint64_t CacheCore::seal_of(FrameId id) const {
 
 Result<void> CacheCore::read_and_verify(Resident& resident, const FrameLocation& home) {
   const FrameId id = home.id;
-  const std::span<std::byte> bytes(resident.bytes, io::frame_bytes);
+  const std::span<std::byte> bytes(resident.bytes.load(), io::frame_bytes);
   ARTFS_TRY(blobs_.read(resident.slot, 0, bytes));
   Result<void> sound = format::check_header(bytes.first(io::page_bytes), uuid_, id);
   if (sound && home.seal != 0 && home.seal != format::seal_of(bytes.first(io::page_bytes))) {

@@ -13,6 +13,9 @@
 //   loading            in the map, bytes being read; one pin, the loader's
 //   (none of these)    in the map, can be pinned
 //   removed            out of the map; vacant once unpinned and no longer frozen
+// A Look (look.hpp) reads the latch's version, then `state`, `id` and `bytes`: withdrawn after the resident
+// became vacant and before its bytes go, offered before it is available, the version tells afterwards whether
+// all of that belonged together.
 // A pin adds 1 first and looks at the flags and the id after: pinned and available, neither can change.
 // A reader that came too late takes its 1 back; so transitions are read-modify-writes, never stores.
 #pragma once
@@ -26,6 +29,7 @@
 #include "base/mutex.hpp"
 #include "frame/cache.hpp"
 #include "io/blob_store.hpp"
+#include "sync/latch.hpp"
 
 namespace artfs::frame {
 
@@ -169,11 +173,14 @@ class alignas(64) Resident {
     return (state.load(std::memory_order_relaxed) & flag) != 0;
   }
 
+  // What a Look reads is one line of the processor's cache.
   std::atomic<std::uint64_t> state{vacant};
-  std::atomic<std::uint64_t> id{0};       // changed while vacant only
-  std::atomic<Resident*> chain{nullptr};  // next in its map bucket; changed under (books)
-  std::byte* bytes = nullptr;             // changed while vacant only
-  AtomicPageBits dirty;                   // changed since the last freeze
+  std::atomic<std::uint64_t> id{0};        // changed while vacant only
+  std::atomic<Resident*> chain{nullptr};   // next in its map bucket; changed under (books)
+  std::atomic<std::byte*> bytes{nullptr};  // changed while vacant only
+  // Withdrawn from vacated() until the bytes are there, so that looks notice.
+  sync::Latch latch{base::Rank::frame_latch, sync::Latch::Data::absent};
+  AtomicPageBits dirty;  // changed since the last freeze
   CacheCore& owner;
 
   base::Mutex mutex{base::Rank::resident};

@@ -39,7 +39,7 @@ Resident& ResidentMap::insert(FrameId id, std::byte* bytes) {
   vacant_.pop_back();
   ARTFS_ASSERT(resident.has(Resident::vacant));
   resident.id.store(id.raw, std::memory_order_relaxed);
-  resident.bytes = bytes;
+  resident.bytes.store(bytes, std::memory_order_relaxed);
   // Late readers may still hold their 1 for a moment: add to it. vacant + 1 becomes loading + 1.
   resident.state.fetch_add(Resident::loading - Resident::vacant + Resident::one_pin,
                            std::memory_order_relaxed);

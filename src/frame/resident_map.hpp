@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // ResidentMap: from frame id to its resident, readable without a lock.
 //
-// Contract:   changes under CacheCore's mutex. pin() may miss a frame that is being moved past it:
-//             what it finds is right, what it does not find is looked up again by find() under the mutex.
-// Threading:  pin: any thread, lock-free. The rest: under the mutex.
+// Contract:   changes under CacheCore's mutex. seek() and pin() may miss a frame that is being moved past
+//             them: what pin() finds is right, what seek() finds is checked by the caller, what they do not
+//             find is looked up again by find() under the mutex.
+// Threading:  seek, pin: any thread, lock-free. The rest: under the mutex.
 // Cost:       pin: one bucket, mostly one resident. Memory: 16 bytes per frame of the budget, 1 KiB per
 //             resident; residents are recycled.
 // Source:     RocksDB `cache/clock_cache.h` for references counted in the entry's state word; ours
@@ -24,18 +25,21 @@ class ResidentMap {
   // `frames`: how many are expected; more make chains longer.
   ResidentMap(CacheCore& core, std::size_t frames);
 
-  // The frame, pinned; null when it is not there, not available, or was missed.
-  [[nodiscard]] Resident* pin(FrameId id) const noexcept {
-    const Resident* at = bucket(id).load(std::memory_order_acquire);
+  // What had the id a moment ago; null when it is not there or was missed.
+  [[nodiscard]] Resident* seek(FrameId id) const noexcept {
+    Resident* at = bucket(id).load(std::memory_order_acquire);
     // A resident that is recycled under our feet leads into another chain: bounded, see Contract.
     for (int step = 0; at != nullptr && step < steps_max; ++step) {
-      if (at->id.load(std::memory_order_relaxed) == id.raw) {
-        auto* const found = const_cast<Resident*>(at);
-        return found->try_pin(id) ? found : nullptr;
-      }
+      if (at->id.load(std::memory_order_relaxed) == id.raw) return at;
       at = at->chain.load(std::memory_order_acquire);
     }
     return nullptr;
+  }
+
+  // The frame, pinned; null when it is not there, not available, or was missed.
+  [[nodiscard]] Resident* pin(FrameId id) const noexcept {
+    Resident* const found = seek(id);
+    return found != nullptr && found->try_pin(id) ? found : nullptr;
   }
 
   [[nodiscard]] Resident* find(FrameId id) const noexcept;

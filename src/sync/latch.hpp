@@ -27,6 +27,9 @@
 //   unlock_exclusive readers wait: they all become active, phase flips, wake them (FAIR). Else a
 //                    waiting writer is woken.
 //
+// The version counts changes: + 1 when an exclusive holder begins and when it ends, and when the data is
+// withdrawn and offered again. So it is odd while optimistic readers may believe nothing they see.
+//
 // The phase cannot flip twice before a granted reader has seen it: the second flip needs an
 // exclusive holder, who waits for that reader to leave.
 #pragma once
@@ -43,7 +46,11 @@ namespace artfs::sync {
 
 class Latch {
  public:
-  explicit Latch(base::Rank rank) noexcept : rank_(rank) {}
+  // Absent: optimistic readers find nothing until offer().
+  enum class Data : std::uint8_t { there, absent };
+
+  explicit Latch(base::Rank rank, Data data = Data::there) noexcept
+      : version_(data == Data::there ? 0 : 1), rank_(rank) {}
 
   Latch(const Latch&) = delete;
   Latch& operator=(const Latch&) = delete;
@@ -54,6 +61,31 @@ class Latch {
   }
 
   [[nodiscard]] base::Rank rank() const noexcept { return rank_; }
+
+  // Odd while the data is absent or an exclusive holder may be changing it.
+  [[nodiscard]] std::uint64_t version() const noexcept {
+    return version_.load(std::memory_order_acquire);  // pairs with end_change
+  }
+
+  // True when `seen`, from version(), was even and nothing has changed since: what was read in between
+  // holds.
+  [[nodiscard]] bool unchanged_since(std::uint64_t seen) const noexcept {
+    fence(std::memory_order_acquire);  // data loads stay above the re-read of the version
+    return (seen & 1U) == 0 && version_.load(racy_load_order) == seen;
+  }
+
+  // The data goes away, or something else takes its place: optimistic readers notice. The caller
+  // serialises both calls; nobody holds the latch exclusive, or can take it so in between.
+  void withdraw() noexcept {
+    ARTFS_ASSERT((state_.load(std::memory_order_relaxed) & exclusive_bit) == 0);
+    ARTFS_ASSERT((version_.load(std::memory_order_relaxed) & 1U) == 0);
+    begin_change();
+  }
+
+  void offer() noexcept {
+    ARTFS_ASSERT((version_.load(std::memory_order_relaxed) & 1U) == 1);
+    end_change();
+  }
 
  private:
   friend class OptimisticGuard;
@@ -151,11 +183,6 @@ class Latch {
     }
   }
 
-  // Odd while an exclusive holder may be changing the data.
-  [[nodiscard]] std::uint64_t version_acquire() const noexcept {
-    return version_.load(std::memory_order_acquire);  // pairs with end_change
-  }
-
   void begin_change() noexcept {
     version_.store(version_.load(std::memory_order_relaxed) + 1, racy_store_order);
     fence(std::memory_order_release);  // the odd version is visible before any data store
@@ -182,8 +209,7 @@ class Latch {
 // so.
 class [[nodiscard]] OptimisticGuard {
  public:
-  explicit OptimisticGuard(const Latch& latch) noexcept
-      : latch_(&latch), seen_(latch.version_acquire()) {}
+  explicit OptimisticGuard(const Latch& latch) noexcept : latch_(&latch), seen_(latch.version()) {}
 
   OptimisticGuard(OptimisticGuard&& other) noexcept
       : latch_(std::exchange(other.latch_, nullptr)), seen_(other.seen_) {}
@@ -194,8 +220,7 @@ class [[nodiscard]] OptimisticGuard {
   // True when nobody has held the latch exclusive since the guard was made.
   [[nodiscard]] bool valid() const noexcept {
     ARTFS_ASSERT(latch_ != nullptr);
-    fence(std::memory_order_acquire);  // data loads stay above the re-read of the version
-    return (seen_ & 1U) == 0 && latch_->version_.load(racy_load_order) == seen_;
+    return latch_->unchanged_since(seen_);
   }
 
  private:
@@ -252,6 +277,21 @@ class [[nodiscard]] ExclusiveGuard {
     base::LockOrder::acquire(latch.rank_, &latch);
     latch.lock_exclusive();
     if (latch.version_.load(std::memory_order_relaxed) != reader.seen_) {
+      latch.unlock_exclusive();
+      base::LockOrder::release(latch.rank_);
+      return {};
+    }
+    latch.begin_change();
+    return ExclusiveGuard(&latch);
+  }
+
+  // One of several latches of a rank: holds nothing (false) when the version is not `seen` any more. An
+  // attempt that holds nothing disturbs no optimistic reader.
+  [[nodiscard]] static ExclusiveGuard take_unchanged(Latch& latch, base::SameRank same,
+                                                     std::uint64_t seen) noexcept {
+    base::LockOrder::acquire(latch.rank_, &latch, same);
+    latch.lock_exclusive();
+    if (latch.version_.load(std::memory_order_relaxed) != seen) {
       latch.unlock_exclusive();
       base::LockOrder::release(latch.rank_);
       return {};

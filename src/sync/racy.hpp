@@ -40,6 +40,15 @@ inline void fence([[maybe_unused]] std::memory_order order) noexcept {
 #endif
 }
 
+// A field of `T` among racy bytes, loaded once and whole: what is checked is what is used. The caller's
+// guard orders it; under TSan the caller holds the data shared.
+template <typename T>
+[[nodiscard]] inline T racy_load(const void* at) noexcept {
+  static_assert(std::is_integral_v<T> && std::atomic<T>::is_always_lock_free);
+  using Field [[gnu::may_alias]] = T;
+  return __atomic_load_n(static_cast<const Field*>(at), __ATOMIC_RELAXED);
+}
+
 template <typename T>
 class Racy {
   static_assert(std::is_trivially_copyable_v<T> && std::atomic<T>::is_always_lock_free);
