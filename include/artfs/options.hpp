@@ -32,6 +32,9 @@ struct StoreOptions {
   std::chrono::milliseconds lock_wait{5000};
   // Bypass the page cache for frames where the filesystem allows it.
   bool direct_io = true;
+  // Batches of frame reads and writes by io_uring where the kernel grants it; else, or with ARTFS_IO=pread
+  // in the environment, one system call each.
+  bool io_uring = true;
 };
 
 struct CreateOptions {

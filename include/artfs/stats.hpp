@@ -48,6 +48,7 @@ struct StoreStats {
   std::string label;
   std::string path;
   bool direct_io = false;
+  std::string io;  // how frames reach the device: "io_uring", "pread" or "memory"
   bool read_only = false;
   bool stopped = false;                   // fail-stop, DESIGN 10
   Error stop_reason{Errc::io_failed, 0};  // meaningful when stopped

@@ -36,6 +36,8 @@ class OverlayStore final : public io::BlobStore {
 
   [[nodiscard]] bool is_direct() const noexcept override { return base_->is_direct(); }
 
+  [[nodiscard]] bool is_queued() const noexcept override { return base_->is_queued(); }
+
  private:
   static std::uint64_t key_of(io::SlotId slot, std::uint64_t page) noexcept {
     return slot.raw * io::pages_per_frame + page;

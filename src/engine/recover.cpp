@@ -117,7 +117,10 @@ class Opener {
   [[nodiscard]] Result<void> open_frames() {
     std::unique_ptr<io::BlobStore> file = ARTFS_TRY(io::FileStore::open(
         directory(), frames_name,
-        {.create = false, .direct = args_.options.direct_io, .read_only = read_only()}));
+        {.create = false,
+         .direct = args_.options.direct_io,
+         .read_only = read_only(),
+         .queued = args_.options.io_uring}));
     if (read_only()) file = std::make_unique<OverlayStore>(std::move(file));
     store_->blobs_ = std::move(file);
     return {};

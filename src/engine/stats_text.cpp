@@ -43,9 +43,9 @@ Json json_of(const CheckpointStats& stats) {
 
 Json json_of(const StoreStats& stats) {
   // A label is any bytes; JSON is UTF-8: what is not is replaced when it is printed.
-  Json json{{"uuid", stats.uuid},           {"label", stats.label},
-            {"path", stats.path},           {"direct_io", stats.direct_io},
-            {"read_only", stats.read_only}, {"stopped", stats.stopped}};
+  Json json{{"uuid", stats.uuid},           {"label", stats.label}, {"path", stats.path},
+            {"direct_io", stats.direct_io}, {"io", stats.io},       {"read_only", stats.read_only},
+            {"stopped", stats.stopped}};
   json["stop_reason"] = stats.stopped ? to_text(stats.stop_reason) : std::string();
   json["trees"] = stats.trees;
   json["frames_allocated"] = stats.frames_allocated;

@@ -104,6 +104,7 @@ StoreStats StoreImpl::stats() const {
   stats.label = superblock_.label;
   stats.path = path_;
   stats.direct_io = blobs_->is_direct();
+  stats.io = log_ == nullptr ? "memory" : blobs_->is_queued() ? "io_uring" : "pread";
   stats.read_only = options_.read_only;
   stats.stopped = stopped();
   if (stats.stopped) {

@@ -71,6 +71,9 @@ class BlobStore {
 
   [[nodiscard]] virtual std::uint64_t size_bytes() const noexcept = 0;  // of the device or file
   [[nodiscard]] virtual bool is_direct() const noexcept = 0;
+
+  // True when batches keep several transfers in flight (io_uring).
+  [[nodiscard]] virtual bool is_queued() const noexcept { return false; }
 };
 
 }  // namespace artfs::io

@@ -26,6 +26,18 @@ namespace artfs::io {
 // O_DIRECT transfers: address, offset and length are multiples of this.
 inline constexpr std::size_t direct_alignment_bytes = 4096;
 
+// One of several transfers that are asked for together.
+struct FileRead {
+  std::uint64_t offset = 0;
+  std::span<std::byte> out;
+  std::size_t got = 0;  // bytes read, as read_at() returns them
+};
+
+struct FileWrite {
+  std::uint64_t offset = 0;
+  std::span<const std::span<const std::byte>> buffers;  // one after the other from `offset`
+};
+
 class File {
  public:
   File() = default;
@@ -39,6 +51,19 @@ class File {
   // Writes all buffers one after the other from `offset`.
   [[nodiscard]] virtual Result<void> write_at(
       std::uint64_t offset, std::span<const std::span<const std::byte>> buffers) = 0;
+
+  // All of them, in any order, several at a time where the file is queued. After a failure any of them
+  // may have happened. They do not overlap.
+  [[nodiscard]] virtual Result<void> read_many(std::span<FileRead> reads) {
+    for (FileRead& read : reads) read.got = ARTFS_TRY(read_at(read.offset, read.out));
+    return {};
+  }
+
+  [[nodiscard]] virtual Result<void> write_many(std::span<const FileWrite> writes) {
+    for (const FileWrite& write : writes) ARTFS_TRY(write_at(write.offset, write.buffers));
+    return {};
+  }
+
   // fdatasync: data and the size are on the device.
   [[nodiscard]] virtual Result<void> sync_data() = 0;
   [[nodiscard]] virtual Result<std::uint64_t> size() = 0;
@@ -51,6 +76,9 @@ class File {
   // True when transfers must be aligned (O_DIRECT is in force).
   [[nodiscard]] virtual bool is_direct() const noexcept = 0;
 
+  // True when read_many and write_many keep several transfers in flight (io_uring).
+  [[nodiscard]] virtual bool is_queued() const noexcept { return false; }
+
   [[nodiscard]] Result<void> write_at(std::uint64_t offset, std::span<const std::byte> data) {
     return write_at(offset, std::span(&data, 1));
   }
@@ -61,6 +89,7 @@ struct OpenFlags {
   bool exclusive = false;  // with create: fail with store_exists when present
   bool direct = false;     // O_DIRECT where supported; is_direct() tells
   bool read_only = false;
+  bool queued = false;  // io_uring where the kernel grants it; is_queued() tells
 };
 
 // Held for as long as the object lives.

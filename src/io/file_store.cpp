@@ -56,7 +56,8 @@ Result<std::unique_ptr<FileStore>> FileStore::open(Directory& directory, std::st
   auto file = ARTFS_TRY(directory.open(name, {.create = options.create,
                                               .exclusive = options.create,
                                               .direct = options.direct,
-                                              .read_only = options.read_only}));
+                                              .read_only = options.read_only,
+                                              .queued = options.queued}));
   const std::uint64_t size = ARTFS_TRY(file->size());
   return std::make_unique<FileStore>(directory, std::move(file), size);
 }
@@ -74,35 +75,53 @@ Result<void> FileStore::read(SlotId slot, std::uint32_t first_page, std::span<st
   return {};
 }
 
+Result<void> FileStore::read_batch(std::span<const PageRead> reads) {
+  std::vector<FileRead> transfers;
+  transfers.reserve(reads.size());
+  for (const PageRead& read : reads) {
+    ARTFS_ASSERT(read.out.size() % page_bytes == 0 && is_aligned(read.out.data()));
+    ARTFS_ASSERT(read.first_page * page_bytes + read.out.size() <= frame_bytes);
+    transfers.push_back({offset_of(read.slot, read.first_page), read.out, 0});
+  }
+  ARTFS_TRY(file_->read_many(transfers));
+  for (const FileRead& done : transfers) {
+    std::fill(done.out.begin() + static_cast<std::ptrdiff_t>(done.got), done.out.end(),
+              std::byte{0});
+  }
+  return {};
+}
+
 Result<void> FileStore::write(std::span<const PageWrite> writes) {
   std::vector<PageWrite> sorted(writes.begin(), writes.end());
   std::sort(sorted.begin(), sorted.end(), [](const PageWrite& a, const PageWrite& b) {
     return std::pair(a.slot, a.first_page) < std::pair(b.slot, b.first_page);
   });
   Bouncer bouncer(*file_);
-  std::vector<std::span<const std::byte>> run;
+  std::vector<std::span<const std::byte>> buffers;
+  buffers.reserve(sorted.size());  // the transfers point into it
+  std::vector<FileWrite> transfers;
   for (std::size_t i = 0; i < sorted.size();) {
     const std::uint64_t start = offset_of(sorted[i].slot, sorted[i].first_page);
     std::uint64_t end = start;
-    run.clear();
+    const std::size_t first = buffers.size();
     for (; i < sorted.size() && offset_of(sorted[i].slot, sorted[i].first_page) == end; ++i) {
       const auto pages = sorted[i].pages;
       ARTFS_ASSERT(pages.size() % page_bytes == 0);
       if (file_->is_direct() && !is_aligned(pages.data())) {
         ARTFS_TRY(bouncer.write(end, pages));
         ++i;
-        break;  // what was gathered stands before this piece and follows now
+        break;  // what was gathered stands before this piece and follows below
       }
-      if (!run.empty() && run.back().data() + run.back().size() == pages.data()) {
-        run.back() = {run.back().data(), run.back().size() + pages.size()};
+      if (buffers.size() > first && buffers.back().data() + buffers.back().size() == pages.data()) {
+        buffers.back() = {buffers.back().data(), buffers.back().size() + pages.size()};
       } else {
-        run.push_back(pages);
+        buffers.push_back(pages);
       }
       end += pages.size();
     }
-    if (!run.empty()) ARTFS_TRY(file_->write_at(start, run));
+    if (buffers.size() > first) transfers.push_back({start, std::span(buffers).subspan(first)});
   }
-  return {};
+  return file_->write_many(transfers);
 }
 
 Result<void> FileStore::sync() {

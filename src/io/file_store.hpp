@@ -6,7 +6,8 @@
 //             never meets a full disk. The file never shrinks.
 // Threading:  any thread. Mutexes Rank::slots (growth, held over the allocation) and Rank::blob_store
 //             (bookkeeping, never over I/O), so allocate() and free() do not wait for the device.
-// Cost:       a write call: one system call for each run of neighbouring pages. Aligned pages are
+// Cost:       a write call: one transfer for each run of neighbouring pages, all of them in flight
+//             together where io_uring is granted, else one system call each. Aligned pages are
 //             written as they are; others are copied through a buffer of 1 MiB when the file is direct.
 // Errors:     as io/blob_store.hpp; store_missing without the file and without `create`.
 #pragma once
@@ -28,6 +29,7 @@ class FileStore final : public BlobStore {
     bool create = false;  // make the (empty) file; its name is durable after Directory::sync()
     bool direct = true;   // bypass the page cache where the filesystem allows it
     bool read_only = false;
+    bool queued = true;  // batches by io_uring where the kernel grants it
   };
 
   [[nodiscard]] static Result<std::unique_ptr<FileStore>> open(Directory& directory,
@@ -39,6 +41,7 @@ class FileStore final : public BlobStore {
 
   [[nodiscard]] Result<void> read(SlotId slot, std::uint32_t first_page,
                                   std::span<std::byte> out) override;
+  [[nodiscard]] Result<void> read_batch(std::span<const PageRead> reads) override;
   [[nodiscard]] Result<void> write(std::span<const PageWrite> writes) override;
   [[nodiscard]] Result<void> sync() override;
   [[nodiscard]] Result<void> reserve(std::size_t count) override;
@@ -49,6 +52,8 @@ class FileStore final : public BlobStore {
   [[nodiscard]] std::uint64_t size_bytes() const noexcept override;
 
   [[nodiscard]] bool is_direct() const noexcept override { return file_->is_direct(); }
+
+  [[nodiscard]] bool is_queued() const noexcept override { return file_->is_queued(); }
 
  private:
   [[nodiscard]] bool try_promise(std::size_t count) ARTFS_EXCLUDES(mutex_);

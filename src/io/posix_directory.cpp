@@ -10,14 +10,17 @@
 #include <array>
 #include <cerrno>
 #include <charconv>
+#include <cstdlib>
 #include <memory>
 #include <thread>
 
 #include "base/assert.hpp"
+#include "base/log.hpp"
 #include "base/unique_fd.hpp"
 #include "io/device.hpp"
 #include "io/posix_error.hpp"
 #include "io/posix_file.hpp"
+#include "io/uring_file.hpp"
 
 namespace artfs::io {
 
@@ -58,6 +61,12 @@ class PosixLock final : public DirectoryLock {
   base::UniqueFd fd_;
   bool wrote_pid_;
 };
+
+// For those who must do without io_uring, or want to compare: ARTFS_IO=pread.
+bool is_uring_forbidden() noexcept {
+  const char* const wanted = ::getenv("ARTFS_IO");
+  return wanted != nullptr && std::string_view(wanted) == "pread";
+}
 
 // 0 when the file names no process that lives.
 std::uint64_t holder_pid(int fd) noexcept {
@@ -116,6 +125,11 @@ Result<std::unique_ptr<File>> PosixDirectory::open(std::string_view name, OpenFl
 
   if (::fstat(fd.get(), &attributes) != 0) return fail(io_error(errno));
   if (!S_ISREG(attributes.st_mode)) return fail(Errc::store_foreign);
+  if (flags.queued && !is_uring_forbidden()) {
+    auto queued = UringFile::open(fd, direct);
+    if (queued) return std::move(*queued);
+    base::log_debug("io_uring is refused, using pread: {}", to_text(queued.error()));
+  }
   return std::make_unique<PosixFile>(std::move(fd), direct);
 }
 

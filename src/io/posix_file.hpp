@@ -16,7 +16,7 @@
 
 namespace artfs::io {
 
-class PosixFile final : public File {
+class PosixFile : public File {
  public:
   PosixFile(base::UniqueFd fd, bool direct) noexcept : fd_(std::move(fd)), direct_(direct) {}
 
@@ -34,6 +34,9 @@ class PosixFile final : public File {
   [[nodiscard]] bool is_direct() const noexcept override {
     return direct_.load(std::memory_order_relaxed);
   }
+
+ protected:
+  [[nodiscard]] int descriptor() const noexcept { return fd_.get(); }
 
  private:
   // True when the transfer that failed with `number` should be tried again.

@@ -54,15 +54,18 @@ TEST_CASE("open: options outside their range are refused", "[unit][engine]") {
   CHECK((*store)->stats().uuid.size() == 36);
 }
 
-TEST_CASE("open: a store on real files comes back, direct or through the page cache",
+TEST_CASE("open: a store on real files comes back, direct or not, by io_uring or by pread",
           "[unit][engine]") {
   const TemporaryDirectory directory;
   REQUIRE(Store::create(directory.store(), {}).has_value());
   StoreOptions options = small_options();
   for (int life = 0; life < 4; ++life) {
     options.direct_io = life % 2 == 0;
+    options.io_uring = life < 2;
     const auto store = Store::open(directory.store(), options);
     if (!store) FAIL(to_text(store.error()));
+    const std::string io = (*store)->stats().io;
+    CHECK((io == "pread" || (options.io_uring && io == "io_uring")));  // a kernel may refuse
     const Tree tree = life == 0 ? *(*store)->create_tree("t") : *(*store)->open_tree("t");
     for (int number = 0; number < 5000; ++number) {
       const std::string key = std::to_string(number);

@@ -250,6 +250,7 @@ TEST_CASE("store: stats name every figure, as text and as JSON", "[unit][engine]
   const StoreStats stats = store->stats();
   CHECK(stats.trees == 1);
   CHECK(to_text(stats).find("cache.hits") != std::string::npos);
+  CHECK(!stats.io.empty());
   const std::string json = to_json(stats);
   CHECK(json.find("\"checkpoint\":{\"generation\":0") != std::string::npos);
   VolumeStats volume;
