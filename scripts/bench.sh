@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# Measures artfs and prints JSON lines.
-# usage: scripts/bench.sh engine [--quick] [--only PATTERN] [--keys N] [--threads 1,2,8] [--modes memory,wal,sync] [--runs N]
+# Measures artfs and prints JSON lines; `engine` also a table with ratios, on standard error.
+# usage: scripts/bench.sh engine [--quick] [--only PATTERN] [--runs N] [--engines artfs,lmdb,...] [SUITE...]
 #        scripts/bench.sh mount  [--quick] [--only PATTERN]
-#   engine  nanoseconds per operation of the store, workload `fs`
+#   engine  artfs and its peers (LMDB, RocksDB, SQLite) on the same keys; suites and more options: --help
 #   mount   metadata rates and fio on an artfs mount, and in the same run on ext4 and tmpfs
 # BENCH_DIR: where stores and files go (default: /var/tmp, which should be a real disk).
+# BENCH_OUT: a file that also gets the JSON lines of `engine`, for scripts/bench_compare.py.
 # BENCH_BUILD: build directory (default: build-bench, a release build).
 set -euo pipefail
 
@@ -13,7 +14,7 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 build=${BENCH_BUILD:-$root/build-bench}
 
 usage() {
-  sed -n '4,8s/^# \{0,1\}//p' "$0" >&2
+  sed -n '4,7s/^# \{0,1\}//p' "$0" >&2
   exit 2
 }
 
@@ -99,7 +100,9 @@ trap clean_up EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 if [ "$what" = engine ]; then
-  "$build/tests/bench/engine_bench" --dir "$work" "$@"
+  lines=${BENCH_OUT:-$work/lines.jsonl}
+  "$build/tests/bench/engine_bench" --dir "$work" "$@" | tee "$lines"
+  "$root/scripts/bench_compare.py" "$lines" >&2
 else
   bench_mount "$@"
 fi

@@ -9,7 +9,7 @@ declare -A packages=(
            libxxhash-dev libexpected-dev libcli11-dev nlohmann-json3-dev catch2"
   [test]="attr git rsync sqlite3 tar"
   [check]="clang-14 libclang-rt-14-dev clang-format-14 clang-tidy-14 llvm-14 shellcheck"
-  [bench]="fio"
+  [bench]="fio liblmdb-dev librocksdb-dev libsqlite3-dev"
 )
 
 [ $# -gt 0 ] || set -- build

@@ -1,179 +1,100 @@
 // SPDX-License-Identifier: Apache-2.0
-// engine_bench: nanoseconds per operation of the store, one JSON line per measurement.
-#include <fmt/format.h>
-#include <unistd.h>
-
+// engine_bench: artfs and its peers on the same keys; one JSON line per measurement.
 #include <CLI/CLI.hpp>
-#include <cstdint>
-#include <cstdio>
-#include <filesystem>
-#include <memory>
+#include <algorithm>
+#include <array>
 #include <string>
-#include <thread>
 #include <vector>
 
-#include "artfs/store.hpp"
-
-#include "base/clock.hpp"
-#include "bench/engine_ops.hpp"
+#include "bench/harness.hpp"
 
 namespace artfs::bench {
 namespace {
 
-// Two cores and a shared disk: enough operations that one run takes about a second.
-constexpr std::uint64_t sync_operations = 2'000;
-constexpr std::uint64_t quick_divisor = 5;
-
-struct Options {
-  std::string directory = ".";
-  std::string only;
-  std::uint64_t keys = 500'000;
-  std::uint64_t runs = 1;
-  std::uint64_t seed = 1;
-  std::vector<std::uint64_t> threads = {1};
-  std::vector<std::string> modes = {"memory", "wal", "sync"};
-  bool quick = false;
+constexpr std::array suites = {
+    SuiteKind{"ops", suite_ops},
 };
 
-bool wanted(const Options& options, std::string_view name) {
-  return options.only.empty() || name.find(options.only) != std::string_view::npos;
-}
-
-void fatal(std::string_view what, Error error) {
-  fmt::print(stderr, "engine_bench: {}: {}\n", what, to_text(error));
-  std::exit(1);
-}
-
-struct Row {
-  const std::string& mode;
-  std::uint64_t keys;
-  std::uint64_t threads;
-  std::uint64_t run;
-  std::string_view op;
-  double ns_per_op;
-};
-
-void print(const Row& row) {
-  fmt::print(
-      R"({{"suite":"ops","engine":"artfs","mode":"{}","workload":"fs","keys":{},"threads":{},"run":{},"op":"{}","ns_per_op":{:.1f}}})"
-      "\n",
-      row.mode, row.keys, row.threads, row.run, row.op, row.ns_per_op);
-  std::fflush(stdout);
-}
-
-// Wall time of all threads together, divided by all operations.
-double measure(const Operation& operation, const Job& whole) {
-  std::vector<Result<void>> results(whole.threads);
-  std::vector<std::thread> threads;
-  const std::uint64_t start = base::now_ns();
-  for (std::uint64_t thread = 0; thread < whole.threads; ++thread) {
-    Job job = whole;
-    job.thread = thread;
-    job.count = whole.count / whole.threads;
-    threads.emplace_back([&, job, thread] { results[thread] = operation.run(job); });
+std::vector<std::string> all_suites() {
+  std::vector<std::string> names;
+  for (const SuiteKind& suite : suites) {
+    // Ten minutes long, so only when asked for.
+    if (suite.name != "sustained") names.emplace_back(suite.name);
   }
-  for (std::thread& thread : threads) thread.join();
-  const auto elapsed = static_cast<double>(base::now_ns() - start);
-  for (const Result<void>& result : results) {
-    if (!result) fatal(operation.name, result.error());
+  return names;
+}
+
+void check_names(const BenchOptions& options) {
+  for (const std::string& name : options.workloads) {
+    if (!workload_named(name)) fatal("no such workload", name);
   }
-  return elapsed / static_cast<double>(whole.count / whole.threads * whole.threads);
-}
-
-std::unique_ptr<Store> open_store(const Options& options, const std::string& mode) {
-  StoreOptions store_options;
-  store_options.cache_bytes = 256 * mib;
-  if (mode == "memory") {
-    auto opened = Store::open_in_memory(store_options);
-    if (!opened) fatal("open", opened.error());
-    return std::move(*opened);
+  for (const std::string& name : options.modes) static_cast<void>(mode_named(name));
+  for (const std::string& name : options.engines) {
+    const auto kinds = engine_kinds();
+    const bool known = std::any_of(kinds.begin(), kinds.end(),
+                                   [&](const EngineKind& kind) { return kind.name == name; });
+    if (!known) fatal("this program was built without the engine", name);
   }
-  const std::string path = options.directory + "/store-" + mode;
-  std::filesystem::remove_all(path);
-  if (const auto made = Store::create(path, {}); !made) fatal("create", made.error());
-  auto opened = Store::open(path, store_options);
-  if (!opened) fatal("open", opened.error());
-  return std::move(*opened);
-}
-
-// `sync` loads without a sync per key, then every change waits for the disk.
-std::unique_ptr<Store> reopen_strict(const Options& options, std::unique_ptr<Store> store) {
-  if (const auto closed = store->close(); !closed) fatal("close", closed.error());
-  store.reset();
-  StoreOptions strict;
-  strict.cache_bytes = 256 * mib;
-  strict.durability = Durability::strict;
-  auto opened = Store::open(options.directory + "/store-sync", strict);
-  if (!opened) fatal("open", opened.error());
-  return std::move(*opened);
-}
-
-void print_space(const Options& options, Store& store) {
-  if (const auto done = store.checkpoint(); !done) fatal("checkpoint", done.error());
-  const double bytes = static_cast<double>(store.stats().data_file_bytes);
-  fmt::print(
-      R"({{"suite":"space","engine":"artfs","workload":"fs","keys":{},"op":"disk_bytes_per_key","value":{:.1f},"unit":"B"}})"
-      "\n",
-      options.keys, bytes / static_cast<double>(options.keys));
-}
-
-std::uint64_t count_for(const Options& options, const Operation& operation,
-                        const std::string& mode) {
-  std::uint64_t count = mode == "sync" ? sync_operations : operation.count;
-  if (options.quick) count /= quick_divisor;
-  return count;
-}
-
-void run_mode(const Options& options, const std::string& mode, std::uint64_t run) {
-  std::unique_ptr<Store> store = open_store(options, mode);
-  auto tree = store->create_tree("bench");
-  if (!tree) fatal("create_tree", tree.error());
-  Job job{.tree = *tree, .keys = options.keys, .seed = options.seed};
-  const std::uint64_t start = base::now_ns();
-  if (const auto loaded = load(job); !loaded) fatal("load", loaded.error());
-  const double load_ns =
-      static_cast<double>(base::now_ns() - start) / static_cast<double>(options.keys);
-  if (mode == "sync") {
-    store = reopen_strict(options, std::move(store));
-    tree = store->open_tree("bench");
-    if (!tree) fatal("open_tree", tree.error());
-    job.tree = *tree;
-  } else if (wanted(options, "load")) {
-    print({mode, options.keys, 1, run, "load", load_ns});
+  for (const std::string& name : options.suites) {
+    const bool known = std::any_of(suites.begin(), suites.end(),
+                                   [&](const SuiteKind& suite) { return suite.name == name; });
+    if (!known) fatal("no such suite", name);
   }
-  if (mode == "wal" && wanted(options, "disk_bytes_per_key")) print_space(options, *store);
-  for (const std::uint64_t threads : options.threads) {
-    for (const Operation& operation : operations()) {
-      if (!wanted(options, operation.name) || (mode == "sync" && !operation.writes)) continue;
-      job.threads = threads;
-      job.count = count_for(options, operation, mode);
-      print({mode, options.keys, threads, run, operation.name, measure(operation, job)});
-    }
+}
+
+template <typename T>
+void default_to(std::vector<T>& chosen, std::vector<T> usual) {
+  if (chosen.empty()) chosen = std::move(usual);
+}
+
+void fill_defaults(BenchOptions& options) {
+  default_to(options.suites, all_suites());
+  default_to(options.workloads, {"fs"});
+  default_to(options.modes, {"memory", "wal", "sync"});
+  default_to<std::uint64_t>(options.sizes, {500'000});
+  if (options.quick) {
+    default_to<std::uint64_t>(options.threads, {1, 8});
+    options.seconds_max = std::min(options.seconds_max, 0.2);
+    options.minutes = std::min(options.minutes, 0.1);
+  } else {
+    default_to<std::uint64_t>(options.threads, {1, 2, 8});
   }
-  if (const auto closed = store->close(); !closed) fatal("close", closed.error());
-  store.reset();
-  if (mode != "memory") std::filesystem::remove_all(options.directory + "/store-" + mode);
+}
+
+void add_options(CLI::App& app, BenchOptions& options) {
+  app.add_option("suites", options.suites, "which suites; all but `sustained` when none is named");
+  app.add_option("--dir", options.directory, "for stores on disk; they are removed")
+      ->capture_default_str();
+  app.add_option("--memory-dir", options.memory_directory, "for stores of memory mode")
+      ->capture_default_str();
+  app.add_option("--only", options.only, "only what has this in suite/mode/workload/op");
+  app.add_option("--engines", options.engines, "artfs, lmdb, lmdb_writemap, rocksdb, sqlite")
+      ->delimiter(',');
+  app.add_option("--workloads", options.workloads, "fs, objstore, deep")->delimiter(',');
+  app.add_option("--modes", options.modes, "memory, wal, sync")->delimiter(',');
+  app.add_option("--keys", options.sizes, "numbers of keys")->delimiter(',');
+  app.add_option("--threads", options.threads, "numbers of threads")->delimiter(',');
+  app.add_option("--runs", options.runs, "how often everything is repeated")->capture_default_str();
+  app.add_option("--seed", options.seed, "of the order of operations")->capture_default_str();
+  app.add_option("--cache-mib", options.cache_mib, "cache of each engine")->capture_default_str();
+  app.add_option("--seconds", options.seconds_max, "at most this long per operation")
+      ->capture_default_str();
+  app.add_option("--minutes", options.minutes, "of the sustained suite")->capture_default_str();
+  app.add_flag("--processor-time", options.processor_time,
+               "count processor time instead of the clock: for a machine that is busy");
+  app.add_flag("--quick", options.quick, "a few minutes instead of an hour");
 }
 
 int run_all(int argc, char** argv) {
-  Options options;
-  CLI::App app{"Nanoseconds per operation of the artfs engine, as JSON lines"};
-  app.add_option("--dir", options.directory, "directory for the stores; they are removed")
-      ->capture_default_str();
-  app.add_option("--only", options.only, "operations whose name contains this");
-  app.add_option("--keys", options.keys, "keys in the tree")->capture_default_str();
-  app.add_option("--runs", options.runs, "how often everything is repeated")->capture_default_str();
-  app.add_option("--seed", options.seed, "of the order of operations")->capture_default_str();
-  app.add_option("--threads", options.threads, "numbers of threads")
-      ->delimiter(',')
-      ->capture_default_str();
-  app.add_option("--modes", options.modes, "memory, wal, sync")
-      ->delimiter(',')
-      ->capture_default_str();
-  app.add_flag("--quick", options.quick, "a fifth of the operations");
+  BenchOptions options;
+  CLI::App app{"artfs and its peers on the same keys, as JSON lines"};
+  add_options(app, options);
   CLI11_PARSE(app, argc, argv);
-  for (std::uint64_t run = 1; run <= options.runs; ++run) {
-    for (const std::string& mode : options.modes) run_mode(options, mode, run);
+  fill_defaults(options);
+  check_names(options);
+  for (const SuiteKind& suite : suites) {
+    const auto& chosen = options.suites;
+    if (std::find(chosen.begin(), chosen.end(), suite.name) != chosen.end()) suite.run(options);
   }
   return 0;
 }

@@ -1,55 +1,43 @@
 // SPDX-License-Identifier: Apache-2.0
-// The `fs` workload: keys, values and the seeded order in which a benchmark touches them.
+// Workload: the keys and values of a benchmark, each a function of its index alone.
 //
-// Contract:   a function of (seed, thread, position) alone, so that every engine sees the same stream.
+// Contract:   the same for every engine, machine and run. Different indices give different keys.
+//   fs        /usr/local/share/category-%d/file-%06d, packed inode records of 32 bytes
+//   objstore  bucket-%02d/path/sub/file-%06d.bin, small JSON values
+//   deep      paths of 6 to 10 components as a source tree has them, 138 bytes with their value of 32
+// Cost:       tens of nanoseconds, no allocation into a buffer that was used before.
 #pragma once
 
-#include <fmt/format.h>
-
 #include <cstdint>
+#include <optional>
 #include <string>
-
-#include "base/bytes.hpp"
-#include "base/endian.hpp"
+#include <string_view>
 
 namespace artfs::bench {
 
-inline constexpr std::uint64_t directories_count = 16;
+enum class WorkloadKind : std::uint8_t { fs, objstore, deep };
 
-[[nodiscard]] inline std::string directory_of(std::uint64_t index) {
-  return fmt::format("/usr/local/share/category-{}/", index % directories_count);
-}
+[[nodiscard]] std::optional<WorkloadKind> workload_named(std::string_view name);
 
-[[nodiscard]] inline std::string key_of(std::uint64_t index) {
-  return fmt::format("/usr/local/share/category-{}/file-{:06}", index % directories_count, index);
-}
+class Workload {
+ public:
+  Workload(WorkloadKind kind, std::uint64_t keys) noexcept : kind_(kind), keys_(keys) {}
 
-// What a packed inode record of a small filesystem looks like: 32 bytes.
-struct PackedInode {
-  base::le64 size;
-  base::le64 mtime;
-  base::le32 mode;
-  base::le32 uid;
-  base::le32 gid;
-  base::le32 nlink;
+  [[nodiscard]] std::string_view name() const noexcept;
+
+  [[nodiscard]] std::uint64_t keys() const noexcept { return keys_; }
+
+  void key(std::uint64_t index, std::string& out) const;
+  void value(std::uint64_t index, std::uint64_t round, std::string& out) const;
+  // What a listing near this key lists: a prefix of the key that ends in a slash.
+  void directory(std::uint64_t index, std::string& out) const;
+  // What is listed with a delimiter: 16 or 32 names are directly below it.
+  [[nodiscard]] std::string rollup_prefix() const;
+
+ private:
+  WorkloadKind kind_;
+  std::uint64_t keys_;
 };
-
-static_assert(sizeof(PackedInode) == 32);
-
-[[nodiscard]] inline PackedInode value_of(std::uint64_t index, std::uint64_t round) {
-  PackedInode inode;
-  inode.size = index * 4096;
-  inode.mtime = 1'700'000'000 + round;
-  inode.mode = 0100644;
-  inode.uid = 1000;
-  inode.gid = 1000;
-  inode.nlink = 1;
-  return inode;
-}
-
-[[nodiscard]] inline std::string_view chars_of(const PackedInode& inode) {
-  return base::as_chars(base::object_bytes(inode));
-}
 
 // Sebastiano Vigna's splitmix64: fast, seedable, the same on every machine.
 class Random {
