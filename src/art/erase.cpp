@@ -3,11 +3,10 @@
 #include <utility>
 #include <vector>
 
-#include "art/descend.hpp"
+#include "art/edit.hpp"
 #include "art/fuse.hpp"
 #include "art/restructure.hpp"
 #include "art/room.hpp"
-#include "art/tree.hpp"
 
 namespace artfs::art {
 
@@ -15,21 +14,22 @@ namespace {
 
 // One frame on the way, with its steps; in all but the last the final step leads to the next frame.
 struct Hop {
-  frame::Pin pin;
+  std::size_t member = 0;
   Ref crossing = no_ref;  // in the frame above
-  Path path;
+  Path path{};
 };
 
 // Takes a key out and then, from below upwards, whatever became empty with it.
 class Erase {
  public:
-  Erase(const TreeView& tree, Lsn version) noexcept : tree_(&tree), version_(version) {}
+  Erase(FrameSet& frames, const Place& at, Lsn version) noexcept
+      : frames_(&frames), place_(&at), version_(version) {}
 
-  [[nodiscard]] bool run(std::string_view key) {
-    const Stop stop = descend_all(key);
-    if (!is_there(stop, key)) return false;
+  [[nodiscard]] bool run() {
+    const Stop stop = find_end();
+    if (!is_there(stop)) return false;
     touch();
-    editor().write_header().checked_by = process_number();  // AP (0): the plan has checked it
+    editor().write_header().checked_by = process_number();  // AP (0): latch() has checked it
     if (stop.kind == StopKind::end) {
       remove_leaf(stop.child);
       editor().set_slot(format::offset_of(stop.ref) + own_slot_off, no_ref);
@@ -41,42 +41,40 @@ class Erase {
     return true;
   }
 
-  // The deepest frame that is left goes back into its parent when both fit.
-  void merge() {
-    if (hops_.size() < 2) return;
-    Hop& child = hops_.back();
-    const frame::Pin& parent = hops_[hops_.size() - 2].pin;
-    if (View(parent.bytes()).crossing(child.crossing) != child.pin.id()) return;
-    static_cast<void>(try_merge(*tree_, parent, child.crossing, child.pin));
-  }
+  // Of the deepest frame that is left.
+  [[nodiscard]] const frame::Pin& pin() const noexcept { return (*frames_)[hops_[at_].member].pin; }
 
  private:
   [[nodiscard]] Hop& hop() noexcept { return hops_[at_]; }
 
-  [[nodiscard]] Editor editor() const noexcept { return Editor(hops_[at_].pin); }
+  [[nodiscard]] Editor editor() const noexcept { return Editor(pin()); }
 
-  [[nodiscard]] Stop descend_all(std::string_view key) {
-    FrameId id = tree_->root;
-    Ref crossing = no_ref;
-    std::size_t key_off = 0;
+  [[nodiscard]] Stop find_end() {
+    hops_.push_back({.member = place_->member});
+    FrameSet::Member& first = (*frames_)[place_->member];
+    if (place_->stop != nullptr) {
+      first.is_fresh = false;
+      hop().path.assign(place_->steps.begin(), place_->steps.end());
+      return *place_->stop;
+    }
+    std::size_t key_off = place_->key_off;
     for (;;) {
-      Result<frame::Pin> pin = tree_->cache.pin(id);
-      ARTFS_ASSERT(pin.has_value());  // AP: planned and therefore resident
-      hops_.push_back({.pin = *std::move(pin), .crossing = crossing, .path = {}});
-      at_ = hops_.size() - 1;
-      const View view(hop().pin.bytes());
-      const Stop stop = descend(view, key, key_off, &hop().path);
+      (*frames_)[hop().member].is_fresh = false;
+      const View view(pin().bytes());
+      const Stop stop = descend(view, place_->key, key_off, &hop().path);
       if (stop.kind != StopKind::crossing) return stop;
       key_off = stop.key_off;
-      crossing = stop.child;
-      id = view.crossing(crossing);
+      const std::size_t child = frames_->find(view.crossing(stop.child));
+      ARTFS_ASSERT(child != FrameSet::npos);  // AP
+      hops_.push_back({.member = child, .crossing = stop.child});
+      ++at_;
     }
   }
 
-  [[nodiscard]] bool is_there(const Stop& stop, std::string_view key) const noexcept {
+  [[nodiscard]] bool is_there(const Stop& stop) const noexcept {
     if (stop.kind == StopKind::end) return stop.child != no_ref;
     frame::Leaf leaf;
-    return stop.kind == StopKind::leaf && stop.matched == key.size() - stop.key_off &&
+    return stop.kind == StopKind::leaf && stop.matched == place_->key.size() - stop.key_off &&
            editor().view().leaf(stop.ref, leaf) && leaf.suffix.size() == stop.matched;
   }
 
@@ -100,7 +98,7 @@ class Erase {
     for (;;) {
       if (hop().path.empty()) {
         editor().set_slot(root_slot_off, no_ref);
-        if (at_ == 0) return;
+        if (is_tree_root()) return;
         leave_empty_frame();
         continue;
       }
@@ -109,7 +107,7 @@ class Erase {
       Node node;
       const bool is_node = editor().view().node(step.node, node);
       ARTFS_ASSERT(is_node);  // AP (0)
-      const bool is_entry = at_ > 0 && step.slot_off == root_slot_off && node.label.empty();
+      const bool is_entry = !is_tree_root() && step.slot_off == root_slot_off && node.label.empty();
       remove_edge(editor(), node, step.byte);
       if (tidy(step)) continue;
       // The root of a child frame forks on the byte its parent has edges for: that edge goes as well.
@@ -132,26 +130,35 @@ class Erase {
     return true;
   }
 
+  [[nodiscard]] bool is_tree_root() const noexcept { return pin().id() == place_->tree.root; }
+
+  // AP: the plan has registered the frames above when they may have to change.
+  void go_up() noexcept {
+    ARTFS_ASSERT(at_ > 0);
+    --at_;
+    touch();
+  }
+
   // Up to the frame above, whose last step is the edge that lost its use.
   void leave_empty_frame() {
     const Ref ref = hop().crossing;
-    --at_;
-    touch();
+    const std::size_t empty = hop().member;
+    go_up();
+    hops_.pop_back();
     if (drop_crossing_edge(ref) > 0) return;
     editor().release(ref, frame::crossing_bytes);
     format::FrameHeader& header = editor().write_header();
     header.crossings = header.crossings - 1;
-    tree_->cache.remove(std::move(hops_.back().pin));
-    hops_.pop_back();
+    frames_->doom(empty, place_->tree.cache);
   }
 
   [[nodiscard]] bool leave_edge() {
     const Ref ref = hop().crossing;
-    const auto& crossing =
-        *reinterpret_cast<const format::Crossing*>(View(hops_[at_ - 1].pin.bytes()).at(ref));
+    ARTFS_ASSERT(at_ > 0);  // AP
+    const frame::Pin& above = (*frames_)[hops_[at_ - 1].member].pin;
+    const auto& crossing = *reinterpret_cast<const format::Crossing*>(View(above.bytes()).at(ref));
     if (crossing.edges < 2) return false;  // the only edge to a frame that is not empty
-    --at_;
-    touch();
+    go_up();
     static_cast<void>(drop_crossing_edge(ref));
     return true;
   }
@@ -164,7 +171,8 @@ class Erase {
     return left;
   }
 
-  const TreeView* tree_;
+  FrameSet* frames_;
+  const Place* place_;
   Lsn version_;
   std::vector<Hop> hops_;
   std::size_t at_ = 0;
@@ -172,10 +180,10 @@ class Erase {
 
 }  // namespace
 
-bool erase(const TreeView& tree, std::string_view key, Lsn version) {
-  Erase work(tree, version);
-  if (!work.run(key)) return false;
-  work.merge();
+bool erase(FrameSet& frames, const Place& at, Lsn version, std::vector<Shrunken>& shrunken) {
+  Erase work(frames, at, version);
+  if (!work.run()) return false;
+  static_cast<void>(shrunken);
   return true;
 }
 

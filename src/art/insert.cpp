@@ -2,10 +2,9 @@
 #include <algorithm>
 #include <utility>
 
-#include "art/descend.hpp"
+#include "art/edit.hpp"
 #include "art/restructure.hpp"
 #include "art/room.hpp"
-#include "art/tree.hpp"
 
 namespace artfs::art {
 
@@ -202,34 +201,46 @@ void note_new_edge(Path& path, const Stop& stop, std::string_view key) {
                   .byte = static_cast<std::uint8_t>(key[stop.key_off])});
 }
 
+// Where the change goes on: the frame behind the crossing is latched too, or our own.
+std::size_t behind(const FrameSet& frames, const View& view, Ref crossing) noexcept {
+  const std::size_t child = frames.find(view.crossing(crossing));
+  ARTFS_ASSERT(child != FrameSet::npos);  // AP
+  return child;
+}
+
+void make_room_for(FrameSet& frames, Place& at, std::size_t need, frame::FrameReserve& reserve) {
+  Path path;
+  const View view(frames[at.member].pin.bytes());
+  const Stop stop = descend(view, at.key, at.key_off, &path);
+  note_new_edge(path, stop, at.key);
+  make_room(at.tree, frames, {.member = at.member, .path = &path, .need = need}, reserve);
+}
+
 }  // namespace
 
-void insert(const TreeView& tree, std::string_view key, std::string_view value, Lsn version,
+void insert(FrameSet& frames, const Place& at, std::string_view value, Lsn version,
             frame::FrameReserve& reserve) {
-  ARTFS_ASSERT(key.size() <= key_bytes_max && value.size() <= value_bytes_max);
-  Result<frame::Pin> pin = tree.cache.pin(tree.root);
-  std::size_t key_off = 0;
+  ARTFS_ASSERT(at.key.size() <= key_bytes_max && value.size() <= value_bytes_max);
+  Place place = at;
   bool has_room_made = false;
   for (;;) {
-    ARTFS_ASSERT(pin.has_value());  // AP: planned and therefore resident
-    const View view(pin->bytes());
-    const Stop stop = descend(view, key, key_off, nullptr);
+    const View view(frames[place.member].pin.bytes());
+    const Stop stop =
+        place.stop != nullptr ? *place.stop : descend(view, place.key, place.key_off, nullptr);
+    place.stop = nullptr;
+    frames[place.member].is_fresh = false;
     if (stop.kind == StopKind::crossing) {
-      key_off = stop.key_off;
-      pin = tree.cache.pin(view.crossing(stop.child));
+      place.key_off = stop.key_off;
+      place.member = behind(frames, view, stop.child);
       continue;
     }
-    if (Put(*pin, key, value, version).apply(stop)) break;
+    if (Put(frames[place.member].pin, place.key, value, version).apply(stop)) break;
     ARTFS_ASSERT(!has_room_made);  // AP (2), (3): once is enough
-    Path path;
-    static_cast<void>(descend(view, key, key_off, &path));
-    note_new_edge(path, stop, key);
-    const RoomRequest request{.path = &path, .need = put_need(key.size(), value.size())};
-    static_cast<void>(make_room(tree, *pin, request, reserve));
+    make_room_for(frames, place, put_need(place.key.size(), value.size()), reserve);
     has_room_made = true;
   }
-  format::FrameHeader& header = Editor(*pin).write_header();
-  header.checked_by = process_number();  // AP (0): the plan has checked it
+  format::FrameHeader& header = Editor(frames[place.member].pin).write_header();
+  header.checked_by = process_number();  // AP (0): latch() has checked it
   if (version.raw > header.page_lsn) header.page_lsn = version.raw;
 }
 

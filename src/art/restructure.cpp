@@ -26,12 +26,15 @@ std::optional<std::string_view> kept_label(const View& view, const SpillChoice& 
   return child.label.substr(0, at);
 }
 
-void spill(const TreeView& tree, const frame::Pin& pin, const RoomRequest& request,
+void spill(const TreeView& tree, FrameSet& frames, const RoomRequest& request,
            frame::FrameReserve& reserve) {
+  // Adding a member moves the others.
+  const std::size_t added = frames.adopt(tree.cache.create(reserve));
+  const frame::Pin& child = frames[added].pin;
+  const frame::Pin& pin = frames[request.member].pin;
   const View view(pin.bytes());
   const SpillChoice choice = choose_spill(view, request);
   ARTFS_ASSERT(choice.edges.any());  // AP (3)
-  const frame::Pin child = tree.cache.create(reserve);
   const Cut cut{.node = choice.node.ref,
                 .edges = choice.edges,
                 .frame = child.id(),
@@ -58,18 +61,17 @@ bool compact(const frame::Pin& pin) {
   return true;
 }
 
-bool make_room(const TreeView& tree, const frame::Pin& pin, const RoomRequest& request,
+void make_room(const TreeView& tree, FrameSet& frames, const RoomRequest& request,
                frame::FrameReserve& reserve) {
+  const frame::Pin& pin = frames[request.member].pin;
   if (View(pin.bytes()).header().bytes_live + request.need > fill_max) {
-    spill(tree, pin, request, reserve);
-    return true;
+    return spill(tree, frames, request, reserve);
   }
   const bool is_compacted = compact(pin);
   ARTFS_ASSERT(is_compacted);
-  return false;
 }
 
-bool try_merge(const TreeView& tree, const frame::Pin& parent, Ref crossing, frame::Pin& child) {
+bool try_merge(const frame::Pin& parent, Ref crossing, const frame::Pin& child) {
   const View parent_view(parent.bytes());
   const View child_view(child.bytes());
   const std::size_t child_live = child_view.header().bytes_live;
@@ -81,7 +83,8 @@ bool try_merge(const TreeView& tree, const frame::Pin& parent, Ref crossing, fra
   both.install(parent);
   format::FrameHeader& header = Editor(parent).write_header();
   if (child_lsn > header.page_lsn) header.page_lsn = child_lsn;
-  tree.cache.remove(std::move(child));
+  // Who still waits for the child's latch sees that it leads nowhere.
+  Editor(child).set_slot(root_slot_off, no_ref);
   return true;
 }
 

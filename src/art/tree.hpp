@@ -73,43 +73,6 @@ struct ScanBatch {
 [[nodiscard]] Result<void> scan(const TreeView& tree, const ScanRequest& request,
                                 std::size_t items_max, std::size_t bytes_max, ScanBatch& batch);
 
-// What a transaction will do to the tree, gathered key by key before it is logged: every frame on the
-// way is resident and pinned, and the number of new frames that spills may need is bounded.
-class WritePlan {
- public:
-  [[nodiscard]] Result<void> add_put(const TreeView& tree, std::string_view key,
-                                     std::size_t value_bytes);
-  [[nodiscard]] Result<void> add_erase(const TreeView& tree, std::string_view key);
-  // Upper bound of frames that applying the plan may create.
-  [[nodiscard]] std::size_t frames_needed() const noexcept;
-  void clear() noexcept;
-
- private:
-  struct Target {
-    std::size_t pin = 0;  // index
-    std::size_t bytes_live = 0;
-    std::size_t bytes_needed = 0;
-
-    [[nodiscard]] bool fits() const noexcept;
-  };
-
-  // The pin, by index, of the frame the key's way ends in.
-  [[nodiscard]] Result<std::size_t> walk(const TreeView& tree, std::string_view key);
-  [[nodiscard]] Result<std::size_t> pin_frame(const TreeView& tree, FrameId id);
-
-  std::vector<Target> targets_;
-  std::vector<frame::Pin> pins_;
-  std::size_t bytes_needed_ = 0;
-  bool has_erases_ = false;
-};
-
-// Writes the record (AP). Spills and compacts as needed, out of `reserve`.
-void insert(const TreeView& tree, std::string_view key, std::string_view value, Lsn version,
-            frame::FrameReserve& reserve);
-// Removes the key; false when it was absent (AP). Merges a shrunken frame into its parent. `version`
-// is the LSN of the log record: it becomes the page LSN of the frame.
-bool erase(const TreeView& tree, std::string_view key, Lsn version);
-
 // Formats the empty root frame of a new tree.
 void format_root(const frame::Pin& root);
 

@@ -7,7 +7,6 @@
 namespace artfs::engine {
 
 Result<void> Applier::plan(std::string_view operations, Plan& plan) const {
-  plan.clear();
   wal::OpReader reader(operations);
   while (!reader.done()) {
     const wal::Op op = ARTFS_TRY(reader.next());
@@ -29,7 +28,8 @@ Result<void> Applier::plan(std::string_view operations, Plan& plan) const {
   return {};
 }
 
-void Applier::apply(std::string_view operations, Lsn version, frame::FrameReserve& reserve) const {
+void Applier::apply(std::string_view operations, Lsn version, Plan& plan,
+                    frame::FrameReserve& reserve) const {
   wal::OpReader reader(operations);
   while (!reader.done()) {
     const Result<wal::Op> op = reader.next();
@@ -40,16 +40,15 @@ void Applier::apply(std::string_view operations, Lsn version, frame::FrameReserv
       trees_.add(op->tree, op->key, root.id());
       continue;
     }
-    TreeState* tree = trees_.find(op->tree);
-    ARTFS_ASSERT(tree != nullptr);
     if (op->kind == wal::OpKind::put) {
-      art::insert(view(*tree), op->key, op->value, version, reserve);
+      plan.writes.put(op->value, version, reserve);
     } else if (op->kind == wal::OpKind::erase) {
-      (void)art::erase(view(*tree), op->key, version);
+      (void)plan.writes.erase(version);
     } else {
-      // Only the holder of the exclusive latch changes a counter: no read-modify-write is needed.
-      std::atomic<std::int64_t>& counter = tree->counters[op->index];
-      counter.store(counter.load(std::memory_order_relaxed) + op->delta, std::memory_order_relaxed);
+      TreeState* tree = trees_.find(op->tree);
+      ARTFS_ASSERT(tree != nullptr);
+      // Relaxed: a checkpoint reads them with the commit gate exclusive, others each by itself.
+      tree->counters[op->index].fetch_add(op->delta, std::memory_order_relaxed);
     }
   }
 }

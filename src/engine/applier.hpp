@@ -2,20 +2,22 @@
 // Applier: the operations of a transaction, planned and applied: the one path for live changes and
 // replay.
 //
-// Contract:   plan() first, with every frame the operations touch made resident and pinned by the
-//             plan; then apply() of the same operations cannot fail (AP of art/tree.hpp). Operations
-//             are the encoded form of wal/record.hpp and were validated when they were encoded or
-//             covered by the log's checksum.
-// Threading:  the caller holds the latches of all trees named exclusively from plan() to the end of
-//             apply(), and the commit gate shared around apply(). create_tree: one thread at a time.
+// Contract:   plan() first, into a plan that may hold what the change read; then plan.writes.latch(); then
+//             apply() of the same operations cannot fail (AP of art/plan.hpp). Operations are the
+//             encoded form of wal/record.hpp, stay where they are until the plan is cleared, and were
+//             validated when they were encoded or covered by the log's checksum.
+// Threading:  the caller holds a lease of the commit gate, or the gate exclusive, from the plan's first use
+//             to its end. create_tree: one thread at a time.
 // Cost:       O(bytes of the operations) and a descent for each.
-// Errors:     plan: frame_not_resident (detail: its id), frame_corrupt, tree_not_found, log_corrupt.
+// Errors:     plan: frame_not_resident (detail: its id), contended, frame_corrupt, tree_not_found,
+//             log_corrupt.
 // Invariants: replayed changes pass through Pin::write() like live ones, so they are dirty.
 #pragma once
 
 #include <cstddef>
 #include <string_view>
 
+#include "art/plan.hpp"
 #include "art/tree.hpp"
 #include "engine/tree_table.hpp"
 #include "frame/cache.hpp"
@@ -38,6 +40,12 @@ class Applier {
       return writes.frames_needed() + trees_created;
     }
 
+    // For another attempt of the same change.
+    void restart() noexcept {
+      writes.restart();
+      trees_created = 0;
+    }
+
     void clear() noexcept {
       writes.clear();
       trees_created = 0;
@@ -45,7 +53,9 @@ class Applier {
   };
 
   [[nodiscard]] Result<void> plan(std::string_view operations, Plan& plan) const;
-  void apply(std::string_view operations, Lsn version, frame::FrameReserve& reserve) const;
+  // `plan` is latched, and holds what `reserve` must have.
+  void apply(std::string_view operations, Lsn version, Plan& plan,
+             frame::FrameReserve& reserve) const;
 
  private:
   TreeTable& trees_;

@@ -9,27 +9,18 @@ namespace artfs::engine {
 
 namespace {
 
-// The record's version, or zero when the key is absent.
-Result<Version> version_of(const art::TreeView& tree, std::string_view key) {
-  const Result<art::Found> found = art::find(tree, key);
-  if (found) return found->version;
-  if (found.error().code == Errc::key_not_found) return Version{};
-  return fail(found.error());
-}
-
-Result<void> check_guard(const art::TreeView& tree, const wal::Op& guard) {
+Result<void> check_guard(const art::TreeView& tree, const wal::Op& guard, art::WritePlan& plan) {
   if (guard.kind == wal::OpKind::assert_prefix_empty) {
-    const bool empty = ARTFS_TRY(art::prefix_empty(tree, guard.key));
+    const bool empty = ARTFS_TRY(plan.read_prefix_empty(tree, guard.key));
     if (!empty) return fail(Errc::prefix_not_empty);
     return {};
   }
-  const Result<art::Found> found = art::find(tree, guard.key);
-  if (!found && found.error().code != Errc::key_not_found) return fail(found.error());
+  const Version version = ARTFS_TRY(plan.read(tree, guard.key, nullptr));
   if (guard.kind == wal::OpKind::assert_absent) {
-    if (found) return fail(Errc::key_exists);
+    if (version.raw != 0) return fail(Errc::key_exists);
     return {};
   }
-  if (!found || found->version != guard.version) return fail(Errc::version_mismatch);
+  if (version.raw == 0 || version != guard.version) return fail(Errc::version_mismatch);
   return {};
 }
 
@@ -58,26 +49,26 @@ Result<void> ListChange::add_trees(const TreeTable& table, std::string_view list
   return {};
 }
 
-Result<std::string_view> ListChange::resolve(const Applier& applier) {
+Result<std::string_view> ListChange::resolve(const Applier& applier, art::WritePlan& plan) {
   wal::OpReader reader(guards_);
   while (!reader.done()) {
     const wal::Op guard = ARTFS_TRY(reader.next());
     const auto place = std::find_if(trees_.begin(), trees_.end(),
                                     [&](const TreeState* tree) { return tree->id == guard.tree; });
-    ARTFS_TRY(check_guard(applier.view(**place), guard));
+    ARTFS_TRY(check_guard(applier.view(**place), guard, plan));
   }
   return operations_;
 }
 
-Result<std::string_view> KeyChange::resolve(const Applier& applier) {
+Result<std::string_view> KeyChange::resolve(const Applier& applier, art::WritePlan& plan) {
   if (target_.guard == Guard::none) return operations_;
-  const Result<art::Found> found = art::find(applier.view(*target_.tree), target_.key);
-  if (!found && found.error().code != Errc::key_not_found) return fail(found.error());
+  const Version version = ARTFS_TRY(plan.read(applier.view(*target_.tree), target_.key, nullptr));
+  const bool is_found = version.raw != 0;
   if (target_.guard == Guard::absent) {
-    if (found) return fail(Errc::key_exists);
+    if (is_found) return fail(Errc::key_exists);
   } else if (target_.guard == Guard::present) {
-    if (!found) return fail(Errc::key_not_found);
-  } else if (!found || found->version != target_.version) {
+    if (!is_found) return fail(Errc::key_not_found);
+  } else if (!is_found || version != target_.version) {
     return fail(Errc::version_mismatch);
   }
   return operations_;
@@ -88,26 +79,27 @@ std::size_t RenameChange::operations_bytes_max() const noexcept {
   return 2 * (keys_.from.size() + keys_.to.size() + value_bytes_max + op_overhead_bytes_max);
 }
 
-Result<std::string_view> RenameChange::resolve(const Applier& applier) {
+Result<std::string_view> RenameChange::resolve(const Applier& applier, art::WritePlan& plan) {
   const art::TreeView view = applier.view(*tree_);
   operations_.clear();
-  const art::Found from = ARTFS_TRY(art::find(view, keys_.from));
-  const wal::Op put_to{
-      .kind = wal::OpKind::put, .tree = tree_->id, .key = keys_.to, .value = from.value};
-  if (mode_ == RenameMode::exchange) {
-    const art::Found to = ARTFS_TRY(art::find(view, keys_.to));
-    wal::append_op(operations_, put_to);
+  const Version from = ARTFS_TRY(plan.read(view, keys_.from, &from_value_));
+  if (from.raw == 0) return fail(Errc::key_not_found);
+  const bool is_exchange = mode_ == RenameMode::exchange;
+  if (mode_ != RenameMode::replace) {
+    const Version to = ARTFS_TRY(plan.read(view, keys_.to, is_exchange ? &to_value_ : nullptr));
+    if (is_exchange && to.raw == 0) return fail(Errc::key_not_found);
+    if (!is_exchange && to.raw != 0) return fail(Errc::key_exists);
+  }
+  wal::append_op(
+      operations_,
+      {.kind = wal::OpKind::put, .tree = tree_->id, .key = keys_.to, .value = from_value_});
+  if (is_exchange) {
     wal::append_op(
         operations_,
-        {.kind = wal::OpKind::put, .tree = tree_->id, .key = keys_.from, .value = to.value});
-    return operations_;
+        {.kind = wal::OpKind::put, .tree = tree_->id, .key = keys_.from, .value = to_value_});
+  } else {
+    wal::append_op(operations_, {.kind = wal::OpKind::erase, .tree = tree_->id, .key = keys_.from});
   }
-  if (mode_ == RenameMode::no_replace) {
-    const Version present = ARTFS_TRY(version_of(view, keys_.to));
-    if (present.raw != 0) return fail(Errc::key_exists);
-  }
-  wal::append_op(operations_, put_to);
-  wal::append_op(operations_, {.kind = wal::OpKind::erase, .tree = tree_->id, .key = keys_.from});
   return operations_;
 }
 

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// Change: what a caller wants done, until it is resolved under the latches to operations for the log.
+// Change: what a caller wants done, until it is resolved to operations for the log.
 //
-// Contract:   a Change is built and its sizes are validated before any lock; resolve() runs with the
-//             latches of trees() held exclusively, checks the guards, and returns the operations to
-//             log (empty: nothing to do). It may run several times: each restart resolves anew. The
-//             log never sees a guard, a rename or a compare-and-put.
+// Contract:   a Change is built and its sizes are validated before any lock; resolve() runs under a lease of
+//             the commit gate, reads through the plan, checks the guards, and returns the operations to
+//             log (empty: nothing to do). They hold when the plan's latch() succeeds. It may run several
+//             times: each restart resolves anew. The log never sees a guard, a rename or a compare-and-put.
 // Threading:  one thread.
-// Errors:     resolve: the guard's error; frame_not_resident (detail: its id), frame_corrupt.
+// Errors:     resolve: the guard's error, true of a moment in the call; frame_not_resident (detail: its id),
+//             contended, frame_corrupt.
 #pragma once
 
 #include <cstddef>
@@ -32,7 +33,8 @@ class Change {
   [[nodiscard]] virtual std::span<TreeState* const> trees() const noexcept = 0;
   // Upper bound of what resolve() returns.
   [[nodiscard]] virtual std::size_t operations_bytes_max() const noexcept = 0;
-  [[nodiscard]] virtual Result<std::string_view> resolve(const Applier& applier) = 0;
+  [[nodiscard]] virtual Result<std::string_view> resolve(const Applier& applier,
+                                                         art::WritePlan& plan) = 0;
 };
 
 // Guards and operations as they stand, both encoded.
@@ -48,7 +50,8 @@ class ListChange final : public Change {
     return operations_.size();
   }
 
-  [[nodiscard]] Result<std::string_view> resolve(const Applier& applier) override;
+  [[nodiscard]] Result<std::string_view> resolve(const Applier& applier,
+                                                 art::WritePlan& plan) override;
 
  private:
   [[nodiscard]] Result<void> add_trees(const TreeTable& table, std::string_view list);
@@ -81,7 +84,8 @@ class KeyChange final : public Change {
     return operations_.size();
   }
 
-  [[nodiscard]] Result<std::string_view> resolve(const Applier& applier) override;
+  [[nodiscard]] Result<std::string_view> resolve(const Applier& applier,
+                                                 art::WritePlan& plan) override;
 
  private:
   Target target_;
@@ -102,13 +106,16 @@ class RenameChange final : public Change {
   [[nodiscard]] std::span<TreeState* const> trees() const noexcept override { return {&tree_, 1}; }
 
   [[nodiscard]] std::size_t operations_bytes_max() const noexcept override;
-  [[nodiscard]] Result<std::string_view> resolve(const Applier& applier) override;
+  [[nodiscard]] Result<std::string_view> resolve(const Applier& applier,
+                                                 art::WritePlan& plan) override;
 
  private:
   TreeState* tree_;
   Keys keys_;
   RenameMode mode_;
   std::string operations_;
+  std::string from_value_;
+  std::string to_value_;
 };
 
 }  // namespace artfs::engine

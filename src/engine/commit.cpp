@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// How a change happens: sizes, admission, log space and frames first, all without locks; then latches
-// in order of tree, guards, plan, gate, log, apply. What is missing on the way is fetched with every
-// lock released, and the change starts over. After the append nothing can fail.
+// How a change happens: sizes, admission and log space first, all without locks. Then, under a lease of the
+// commit gate: guards and plan over looks, frames latched together and compared with what was seen, log,
+// apply. What is missing on the way is fetched with everything released, and the change starts over; so it
+// does when others were faster, and after some such rounds with the gate exclusive, where nobody is.
+// After the append nothing can fail.
 #include <optional>
 
 #include "base/assert.hpp"
@@ -13,6 +15,15 @@ namespace artfs::engine {
 namespace {
 
 constexpr unsigned relief_max = 8;
+// Rounds lost to other writers before one is run alone. Alone costs everybody a stop; losing so often in
+// a row takes more writers of one frame than there are processors.
+constexpr unsigned restarts_max = 16;
+
+// The plan of the change in progress; a thread has one at a time. It keeps its memory.
+Applier::Plan& scratch_plan() {
+  thread_local Applier::Plan plan;
+  return plan;
+}
 
 // The exclusive latches of a change's trees, taken in order of tree id.
 class TreeLatches {
@@ -36,14 +47,20 @@ class TreeLatches {
 
 // What one change has gathered over its attempts.
 struct StoreImpl::Attempt {
-  explicit Attempt(frame::Cache& cache) noexcept : misses(cache) {}
+  explicit Attempt(frame::Cache& cache) noexcept : misses(cache), plan(scratch_plan()) {}
+
+  Attempt(const Attempt&) = delete;
+  Attempt& operator=(const Attempt&) = delete;
+
+  ~Attempt() { plan.clear(); }
 
   Misses misses;
-  Applier::Plan plan;
+  Applier::Plan& plan;
   frame::FrameReserve frames;
   wal::Log::Reserve log_space;
-  Error missing{};       // Step::load: the frame
-  wal::Appended done{};  // Step::done; zero when there was nothing to log
+  std::size_t frames_needed = 0;  // Step::reserve
+  Error missing{};                // Step::load: the frame
+  wal::Appended done{};           // Step::done; zero when there was nothing to log
 };
 
 Result<void> StoreImpl::check_writable() const {
@@ -61,14 +78,17 @@ Result<Version> StoreImpl::execute(Change& change) {
     attempt.log_space = ARTFS_TRY(reserve_log(payload_bytes));
   }
   unsigned reliefs = 0;
+  unsigned restarts = 0;
   for (;;) {
-    const Step step = ARTFS_TRY(try_once(change, attempt));
+    const Step step = ARTFS_TRY(restarts < restarts_max ? try_shared(change, attempt)
+                                                        : try_alone(change, attempt));
     if (step == Step::done) break;
-    // A restart may find the world changed: the plan of the last attempt is void.
-    const std::size_t frames_needed = attempt.plan.frames_needed();
-    attempt.plan.clear();
+    if (step == Step::restart) {
+      ++restarts;
+      continue;
+    }
     if (step == Step::reserve) {
-      attempt.frames = ARTFS_TRY(cache_->reserve(frames_needed));
+      attempt.frames = ARTFS_TRY(cache_->reserve(attempt.frames_needed));
       continue;
     }
     const Result<void> loaded = attempt.misses.load(FrameId{attempt.missing.detail});
@@ -84,29 +104,45 @@ Result<Version> StoreImpl::execute(Change& change) {
   return attempt.done.lsn;
 }
 
-Result<StoreImpl::Step> StoreImpl::try_once(Change& change, Attempt& attempt) {
+Result<StoreImpl::Step> StoreImpl::try_shared(Change& change, Attempt& attempt) {
   const TreeLatches latches(change.trees());
-  const Result<std::string_view> operations = change.resolve(*applier_);
-  Result<void> planned;
-  if (operations) {
-    planned = applier_->plan(*operations, attempt.plan);
-  } else {
-    planned = fail(operations.error());
-  }
-  if (!planned) {
-    if (planned.error().code != Errc::frame_not_resident) return fail(planned.error());
-    attempt.missing = planned.error();
-    return Step::load;
-  }
-  if (attempt.plan.frames_needed() > attempt.frames.left()) return Step::reserve;
-  if (!operations->empty()) ARTFS_TRY(log_and_apply(*operations, attempt));
-  attempt.plan.clear();
+  const sync::GateLease lease(gate_);
+  return try_once(change, attempt);
+}
+
+Result<StoreImpl::Step> StoreImpl::try_alone(Change& change, Attempt& attempt) {
+  const TreeLatches latches(change.trees());
+  const sync::GateExclusive alone(gate_);
+  return try_once(change, attempt);
+}
+
+// Inside the gate. Leaves nothing latched or pinned.
+Result<StoreImpl::Step> StoreImpl::try_once(Change& change, Attempt& attempt) {
+  Result<Step> step = change_frames(change, attempt);
+  attempt.plan.restart();
+  if (step) return step;
+  const Error error = step.error();
+  if (error.code == Errc::contended) return Step::restart;
+  if (error.code != Errc::frame_not_resident) return fail(error);
+  attempt.missing = error;
+  return Step::load;
+}
+
+Result<StoreImpl::Step> StoreImpl::change_frames(Change& change, Attempt& attempt) {
+  Applier::Plan& plan = attempt.plan;
+  const std::string_view operations = ARTFS_TRY(change.resolve(*applier_, plan.writes));
+  ARTFS_TRY(applier_->plan(operations, plan));
+  attempt.frames_needed = plan.frames_needed();
+  if (attempt.frames_needed > attempt.frames.left()) return Step::reserve;
+  ARTFS_TRY(plan.writes.latch());
+  attempt.frames_needed = plan.frames_needed();
+  if (attempt.frames_needed > attempt.frames.left()) return Step::reserve;
+  if (!operations.empty()) ARTFS_TRY(log_and_apply(operations, attempt));
   return Step::done;
 }
 
-// Latches of all trees named are held exclusively; the plan stands.
+// The plan is latched.
 Result<void> StoreImpl::log_and_apply(std::string_view operations, Attempt& attempt) {
-  const sync::GateLease lease(gate_);
   if (log_ == nullptr) {
     attempt.done.lsn = Lsn{memory_lsn_.fetch_add(1, std::memory_order_relaxed)};
   } else {
@@ -119,7 +155,7 @@ Result<void> StoreImpl::log_and_apply(std::string_view operations, Attempt& atte
     }
     attempt.done = *appended;
   }
-  applier_->apply(operations, attempt.done.lsn, attempt.frames);
+  applier_->apply(operations, attempt.done.lsn, attempt.plan, attempt.frames);
   return {};
 }
 
@@ -160,8 +196,11 @@ Result<TreeId> StoreImpl::create_tree(std::string_view name) {
     id = trees_.next_id();
     std::string operations;
     wal::append_op(operations, {.kind = wal::OpKind::create_tree, .tree = id, .key = name});
+    const sync::GateLease lease(gate_);
     ARTFS_TRY(applier_->plan(operations, attempt.plan));
+    ARTFS_TRY(attempt.plan.writes.latch());
     ARTFS_TRY(log_and_apply(operations, attempt));
+    attempt.plan.clear();
   }
   if (options_.durability == Durability::strict) ARTFS_TRY(finish_change(attempt.done));
   return id;

@@ -10,9 +10,18 @@ namespace artfs::engine {
 Result<void> Replayer::apply(Lsn lsn, Lsn end, std::span<const std::byte> payload) {
   const std::string_view operations = base::as_chars(payload);
   Misses misses(cache_);
-  ARTFS_TRY(plan(operations, misses));
-  frame::FrameReserve reserve = ARTFS_TRY(cache_.reserve(plan_.frames_needed()));
-  applier_.apply(operations, lsn, reserve);
+  frame::FrameReserve reserve;
+  for (;;) {
+    ARTFS_TRY(plan(operations, misses));
+    const std::size_t frames_needed = plan_.frames_needed();
+    if (frames_needed > reserve.left()) reserve = ARTFS_TRY(cache_.reserve(frames_needed));
+    const Result<void> latched = plan_.writes.latch();
+    if (latched) break;
+    plan_.restart();
+    // Alone in the store: the plan wants to know more, once.
+    if (latched.error().code != Errc::contended) return latched;
+  }
+  applier_.apply(operations, lsn, plan_, reserve);
   plan_.clear();
   applied_end_ = end;
   ++records_;
@@ -27,7 +36,7 @@ Result<void> Replayer::plan(std::string_view operations, Misses& misses) {
   for (;;) {
     const Result<void> planned = applier_.plan(operations, plan_);
     if (planned) return {};
-    plan_.clear();
+    plan_.restart();
     if (planned.error().code != Errc::frame_not_resident) return planned;
     const Result<void> loaded = misses.load(FrameId{planned.error().detail});
     if (loaded) continue;

@@ -125,7 +125,11 @@ StoreStats StoreImpl::stats() const {
 }
 
 void StoreImpl::verify_into(VerifyReport& report) {
-  verify_frames({.cache = *cache_, .blobs = *blobs_, .uuid = superblock_.uuid, .trees = trees_},
+  verify_frames({.cache = *cache_,
+                 .blobs = *blobs_,
+                 .uuid = superblock_.uuid,
+                 .trees = trees_,
+                 .gate = gate_},
                 report);
 }
 

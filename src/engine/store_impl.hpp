@@ -119,13 +119,16 @@ class StoreImpl {
   friend class Opener;  // recover.cpp
 
   struct Attempt;
-  enum class Step : std::uint8_t { done, load, reserve };
+  enum class Step : std::uint8_t { done, load, reserve, restart };
 
   [[nodiscard]] Result<void> check_writable() const;
   // Waits, without locks, until dirty frames and the log leave room for a change.
   [[nodiscard]] Result<void> admit();
   [[nodiscard]] Result<wal::Log::Reserve> reserve_log(std::size_t payload_bytes);
+  [[nodiscard]] Result<Step> try_shared(Change& change, Attempt& attempt);
+  [[nodiscard]] Result<Step> try_alone(Change& change, Attempt& attempt);
   [[nodiscard]] Result<Step> try_once(Change& change, Attempt& attempt);
+  [[nodiscard]] Result<Step> change_frames(Change& change, Attempt& attempt);
   [[nodiscard]] Result<void> log_and_apply(std::string_view operations, Attempt& attempt);
   [[nodiscard]] Version latest_version() const noexcept;
   [[nodiscard]] Result<void> finish_change(const wal::Appended& done);

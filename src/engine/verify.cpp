@@ -11,7 +11,6 @@
 #include "engine/store_impl.hpp"
 #include "format/frame.hpp"
 #include "io/aligned_buffer.hpp"
-#include "sync/latch.hpp"
 
 namespace artfs::engine {
 
@@ -25,11 +24,11 @@ class FrameWalk {
   }
 
   void walk(const TreeState& tree) {
-    follow(tree.root, fmt::format("the root of tree '{}'", tree.name));
+    follow({.id = tree.root}, fmt::format("the root of tree '{}'", tree.name));
     while (!waiting_.empty()) {
-      const FrameId id = waiting_.back();
+      const Entered frame = waiting_.back();
       waiting_.pop_back();
-      check(id);
+      check(frame);
     }
   }
 
@@ -56,24 +55,32 @@ class FrameWalk {
   }
 
  private:
+  // A frame and the edges that lead into it; none into the root of a tree.
+  struct Entered {
+    FrameId id{};
+    art::EdgeSet edges{};
+  };
+
   template <typename... Args>
   void problem(fmt::format_string<Args...> format, Args&&... args) {
     report_.problems.push_back(fmt::format(format, std::forward<Args>(args)...));
   }
 
-  void follow(FrameId id, const std::string& from) {
-    if (!seen_.emplace(id, false).second) {
-      problem("frame {} is reached twice, also from {}", id.raw, from);
+  void follow(const Entered& frame, const std::string& from) {
+    if (!seen_.emplace(frame.id, false).second) {
+      problem("frame {} is reached twice, also from {}", frame.id.raw, from);
       return;
     }
-    waiting_.push_back(id);
+    waiting_.push_back(frame);
   }
 
-  void check(FrameId id) {
+  void check(const Entered& frame) {
+    const FrameId id = frame.id;
     ++report_.frames;
-    if (const Result<frame::Pin> pin = parts_.cache.pin(id)) return check_bytes(id, pin->bytes());
+    if (const Result<frame::Pin> pin = parts_.cache.pin(id))
+      return check_bytes(frame, pin->bytes());
     const Result<void> sound = read(id);
-    if (sound) return check_bytes(id, buffer_.span());
+    if (sound) return check_bytes(frame, buffer_.span());
     ++damaged_;
     problem("frame {}: {}", id.raw, to_text(sound.error()));
   }
@@ -92,14 +99,19 @@ class FrameWalk {
     return {};
   }
 
-  void check_bytes(FrameId id, std::span<const std::byte> bytes) {
+  void check_bytes(const Entered& frame, std::span<const std::byte> bytes) {
+    const FrameId id = frame.id;
     art::FrameCheck check;
     art::check_frame(id, bytes, check);
+    if (frame.edges.any()) art::check_entry(frame.edges, check);
     for (const std::string& line : check.problems) problem("frame {}: {}", id.raw, line);
     if (!check.problems.empty()) ++damaged_;
     report_.keys += check.keys;
     report_.bytes_live += check.bytes_live;
-    for (const FrameId child : check.children) follow(child, fmt::format("frame {}", id.raw));
+    for (std::size_t i = 0; i < check.children.size(); ++i) {
+      follow({.id = check.children[i], .edges = check.child_edges[i]},
+             fmt::format("frame {}", id.raw));
+    }
   }
 
   const VerifyParts& parts_;
@@ -107,7 +119,7 @@ class FrameWalk {
   const std::vector<frame::FrameLocation> live_;
   std::unordered_map<FrameId, io::SlotId> slots_;
   io::AlignedBuffer buffer_{io::frame_bytes};
-  std::vector<FrameId> waiting_;
+  std::vector<Entered> waiting_;
   std::unordered_map<FrameId, bool> seen_;  // -> is live
   std::uint64_t damaged_ = 0;
 };
@@ -129,12 +141,9 @@ Result<std::unique_ptr<StoreImpl>> open_to_check(const std::string& path, StoreO
 }  // namespace
 
 void verify_frames(const VerifyParts& parts, VerifyReport& report) {
-  const std::vector<TreeState*> all = parts.trees.all();
-  std::vector<sync::SharedGuard> latches;
-  latches.reserve(all.size());
-  for (TreeState* tree : all) latches.emplace_back(tree->latch, base::SameRank{tree->id.raw});
+  const sync::GateExclusive alone(parts.gate);
   FrameWalk walk(parts, report);
-  for (const TreeState* tree : all) walk.walk(*tree);
+  for (const TreeState* tree : parts.trees.all()) walk.walk(*tree);
   walk.compare_with_live();
 }
 

@@ -5,9 +5,10 @@
 //             check_store() is the offline check of fsck: it opens the store read-only and reports
 //             damage by name instead of failing; what it cannot replay it checks as of the last
 //             checkpoint.
-// Threading:  verify_frames holds the latches of all trees shared: readers go on, writers wait. Frames
-//             that are not resident are read past the cache: it would otherwise wait, with latches
-//             held, for memory, and lose what it holds for others.
+// Threading:  verify_frames holds the commit gate exclusive, and reads the device: readers go on, writers and
+//             checkpoints wait until it is done. Frames that are not resident are read past the cache:
+//             it would otherwise wait for memory that only a checkpoint can free, and lose what the
+//             cache holds for others.
 // Cost:       O(frames) reads; memory of a set of frame ids.
 // Errors:     check_store: store_missing, store_foreign, store_newer, store_locked,
 //             permission_denied: there is nothing to check.
@@ -22,6 +23,7 @@
 #include "engine/tree_table.hpp"
 #include "frame/cache.hpp"
 #include "io/blob_store.hpp"
+#include "sync/gate.hpp"
 
 namespace artfs::engine {
 
@@ -30,6 +32,7 @@ struct VerifyParts {
   io::BlobStore& blobs;
   const std::array<std::byte, 16>& uuid;
   TreeTable& trees;
+  sync::Gate& gate;
 };
 
 void verify_frames(const VerifyParts& parts, VerifyReport& report);

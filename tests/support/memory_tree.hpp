@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "art/node.hpp"
+#include "art/plan.hpp"
 #include "art/tree.hpp"
 #include "frame/cache.hpp"
 #include "io/memory_store.hpp"
@@ -48,15 +49,22 @@ class MemoryTree {
     art::WritePlan plan;
     if (!plan.add_put(view(), key, value.size())) FAIL("put cannot be planned");
     frame::FrameReserve reserve = cache_.reserve(plan.frames_needed()).value();
+    if (!plan.latch()) FAIL("put cannot be latched");
     const Lsn version{++version_};
-    art::insert(view(), key, value, version, reserve);
+    plan.put(value, version, reserve);
     return version;
   }
 
   bool erase(std::string_view key) {
     art::WritePlan plan;
-    if (!plan.add_erase(view(), key)) FAIL("erase cannot be planned");
-    return art::erase(view(), key, Lsn{++version_});
+    // The second attempt knows that frames above have to change.
+    for (int attempt = 0; attempt < 2; ++attempt) {
+      if (!plan.add_erase(view(), key)) FAIL("erase cannot be planned");
+      if (plan.latch()) return plan.erase(Lsn{++version_});
+      plan.restart();
+    }
+    FAIL("erase cannot be latched");
+    return false;
   }
 
   [[nodiscard]] TreeFacts verify() {
