@@ -75,7 +75,7 @@ sanitize_scale=20
 export ARTFS_TEST_SCALE=${ARTFS_TEST_SCALE:-100}
 [ "$depth" != long ] || export ARTFS_TEST_SCALE=1000
 
-run_counted "unit" scripts/run_tests.py build --suite unit --suite lint
+run_counted "unit" scripts/run_tests.py build --suite unit --suite lint --suite api
 if [ "$depth" != quick ]; then
   run_counted "model and crash" scripts/run_tests.py build --suite model --suite crash
   run_counted "mount" env ARTFS="$root/build/fuse/artfs" tests/e2e/run.sh

@@ -2,8 +2,8 @@
 // Every error artfs can return: one table with its errno and what the caller can do.
 //
 // Contract:   an Error is a value of 16 bytes, never allocates, and is raised in one place each.
-//             `detail` is an errno for io_failed, a pid for store_locked, an offset, LSN or id for the
-//             corruption errors, otherwise 0 unless the raising function's contract says more.
+//             `detail` is an errno for io_failed, a pid for store_locked, an OptionName for
+//             option_invalid, an offset, LSN or id for the corruption errors, otherwise 0 unless the raising function's contract says more.
 // Errors:     errno leaves artfs only through to_errno().
 // Source:     bcachefs `errcode.h`: private codes raised in one place, mapped at the edge.
 #pragma once
@@ -11,6 +11,8 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+
+#include "artfs/export.h"
 
 namespace artfs {
 
@@ -26,6 +28,8 @@ namespace artfs {
   X(tree_not_found, ENOENT, "no such tree in the store")                                        \
   X(tree_exists, EEXIST, "a tree of that name exists")                                          \
   X(tree_name_invalid, EINVAL, "tree names are 1 to 255 bytes")                                 \
+  X(tree_not_empty, ENOTEMPTY, "bulk loading needs an empty tree; load into a new one")         \
+  X(keys_not_sorted, EINVAL, "sort the keys bytewise and leave out repeated ones")              \
   X(store_missing, ENOENT, "there is no store here; make one with: artfs mkfs STORE")           \
   X(store_exists, EEXIST, "something is here already; choose an empty or new directory")        \
   X(store_foreign, EINVAL, "the directory is not an artfs store")                               \
@@ -65,11 +69,30 @@ namespace artfs {
   X(xattr_too_large, E2BIG, "extended attribute values are at most 65536 bytes")                \
   X(operation_not_permitted, EPERM, "the operation is not allowed on this file")                \
   X(operation_not_supported, EOPNOTSUPP, "not supported by artfs")                              \
+  X(option_invalid, EINVAL, "choose a value in the option's range")                             \
   X(invalid_argument, EINVAL, "check the arguments")
 
 enum class Errc : std::uint32_t {
 #define ARTFS_ENUMERATOR(name, errno_value, remedy) name,
   ARTFS_ERRORS(ARTFS_ENUMERATOR)
+#undef ARTFS_ENUMERATOR
+};
+
+// The options that have a range (options.hpp): the detail of option_invalid. X(name, range for a human)
+#define ARTFS_OPTIONS(X)                      \
+  X(cache_bytes, "8 MiB to 16 TiB")           \
+  X(durability, "strict, fsync or relaxed")   \
+  X(commit_interval, "10 ms to 1 h")          \
+  X(checkpoint_log_bytes, "1 MiB to 192 MiB") \
+  X(checkpoint_interval, "100 ms to 1 day")   \
+  X(lock_wait, "0 to 1 day")                  \
+  X(label, "at most 63 bytes")                \
+  X(fill_percent, "50 to 96")
+
+enum class OptionName : std::uint64_t {
+  none = 0,
+#define ARTFS_ENUMERATOR(name, range) name,
+  ARTFS_OPTIONS(ARTFS_ENUMERATOR)
 #undef ARTFS_ENUMERATOR
 };
 
@@ -83,15 +106,18 @@ struct Error {
 static_assert(sizeof(Error) == 16);
 
 // The errno a POSIX caller should see. io_failed keeps EIO whatever its detail.
-[[nodiscard]] int to_errno(Error error) noexcept;
+[[nodiscard]] ARTFS_EXPORT int to_errno(Error error) noexcept;
 
 // "store_locked": the stable identifier, for logs and tests.
-[[nodiscard]] std::string_view name_of(Errc code) noexcept;
+[[nodiscard]] ARTFS_EXPORT std::string_view name_of(Errc code) noexcept;
 
 // What to do about it, one sentence without a final stop.
-[[nodiscard]] std::string_view remedy_of(Errc code) noexcept;
+[[nodiscard]] ARTFS_EXPORT std::string_view remedy_of(Errc code) noexcept;
+
+// "cache_bytes: 8 MiB to 16 TiB"; empty for none.
+[[nodiscard]] ARTFS_EXPORT std::string_view range_of(OptionName option) noexcept;
 
 // "store_locked (process 4711): another process has the store open; unmount or close it first".
-[[nodiscard]] std::string to_text(Error error);
+[[nodiscard]] ARTFS_EXPORT std::string to_text(Error error);
 
 }  // namespace artfs

@@ -6,6 +6,8 @@
 #include <cstdint>
 #include <string>
 
+#include "artfs/export.h"
+#include "artfs/result.hpp"
 #include "artfs/types.hpp"
 
 namespace artfs {
@@ -17,7 +19,7 @@ namespace artfs {
 enum class Durability : std::uint8_t { strict, fsync, relaxed };
 
 struct StoreOptions {
-  // Memory for metadata frames. At least 8 MiB (16 frames); the budget holds under any load.
+  // Memory for metadata frames. 8 MiB (16 frames) to 16 TiB; the budget holds under any load.
   std::uint64_t cache_bytes = 256 * mib;
   Durability durability = Durability::fsync;
   // Buffered log records are synced at least this often. 10 ms to 1 h.
@@ -28,7 +30,7 @@ struct StoreOptions {
   std::chrono::milliseconds checkpoint_interval{30000};
   // Replay in memory, change nothing on disk; every write fails with store_read_only.
   bool read_only = false;
-  // How long a second opener waits for the lock before store_locked.
+  // How long a second opener waits for the lock before store_locked. 0 to 1 day.
   std::chrono::milliseconds lock_wait{5000};
   // Bypass the page cache for frames where the filesystem allows it.
   bool direct_io = true;
@@ -36,6 +38,9 @@ struct StoreOptions {
   // in the environment, one system call each.
   bool io_uring = true;
 };
+
+// option_invalid (detail: the OptionName) for the first one outside its range. Opening checks it.
+[[nodiscard]] ARTFS_EXPORT Result<void> check(const StoreOptions& options);
 
 struct CreateOptions {
   std::string label;  // at most 63 bytes, shown by stats

@@ -10,6 +10,7 @@
 #include <string>
 
 #include "artfs/error.hpp"
+#include "artfs/export.h"
 
 namespace artfs {
 
@@ -72,10 +73,10 @@ struct VolumeStats {
 };
 
 // Aligned "name value" lines for humans; every field of the struct.
-[[nodiscard]] std::string to_text(const StoreStats& stats);
-[[nodiscard]] std::string to_text(const VolumeStats& stats);
+[[nodiscard]] ARTFS_EXPORT std::string to_text(const StoreStats& stats);
+[[nodiscard]] ARTFS_EXPORT std::string to_text(const VolumeStats& stats);
 // One JSON object; the names are those of the structs and are stable.
-[[nodiscard]] std::string to_json(const StoreStats& stats);
-[[nodiscard]] std::string to_json(const VolumeStats& stats);
+[[nodiscard]] ARTFS_EXPORT std::string to_json(const StoreStats& stats);
+[[nodiscard]] ARTFS_EXPORT std::string to_json(const VolumeStats& stats);
 
 }  // namespace artfs

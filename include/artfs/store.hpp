@@ -15,12 +15,16 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <iterator>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <type_traits>
+#include <utility>
 #include <vector>
 
+#include "artfs/export.h"
 #include "artfs/options.hpp"
 #include "artfs/result.hpp"
 #include "artfs/stats.hpp"
@@ -61,10 +65,92 @@ struct ScanEntry {
   bool is_rollup = false;
 };
 
-// A cursor. Holds no lock between steps; re-seeks from its last key, so that a key present
-// throughout is returned exactly once whatever happens beside it.
-class Scan {
+using Entry = ScanEntry;
+
+namespace detail {
+
+// Why a range ended early. One that is dropped before anybody asked for it ends the process: a loop
+// that silently saw half of the keys is how data gets lost.
+class ARTFS_EXPORT RangeError {
  public:
+  RangeError() noexcept = default;
+
+  RangeError(RangeError&& other) noexcept
+      : error_(std::exchange(other.error_, std::nullopt)), is_seen_(other.is_seen_) {}
+
+  RangeError& operator=(RangeError&& other) noexcept {
+    drop();
+    error_ = std::exchange(other.error_, std::nullopt);
+    is_seen_ = other.is_seen_;
+    return *this;
+  }
+
+  ~RangeError() { drop(); }
+
+  void set(Error error) noexcept {
+    error_ = error;
+    is_seen_ = false;
+  }
+
+  [[nodiscard]] Result<void> take() noexcept {
+    is_seen_ = true;
+    if (error_) return fail(*error_);
+    return {};
+  }
+
+ private:
+  void drop() const noexcept {
+    if (error_ && !is_seen_) abort_with(*error_);
+  }
+
+  [[noreturn]] static void abort_with(Error error) noexcept;
+
+  std::optional<Error> error_;
+  bool is_seen_ = false;
+};
+
+}  // namespace detail
+
+// A cursor, and a range of entries. Holds no lock between steps; re-seeks from its last key, so that a
+// key present throughout is returned exactly once whatever happens beside it.
+//
+//   Scan scan = tree.scan({.prefix = "photos/"});
+//   for (const Entry& entry : scan) show(entry.key, entry.value);
+//   ARTFS_TRY(scan.status());
+//
+// A range that ended by an error must be asked for it before the Scan goes: else the process ends.
+class ARTFS_EXPORT Scan {
+ public:
+  // An input iterator: one pass; its entry's views stay valid until it is stepped.
+  class Iterator {
+   public:
+    using value_type = ScanEntry;
+    using difference_type = std::ptrdiff_t;
+    using iterator_concept = std::input_iterator_tag;
+
+    Iterator() noexcept = default;
+
+    explicit Iterator(Scan* scan) noexcept : scan_(scan) {}
+
+    [[nodiscard]] const ScanEntry& operator*() const noexcept { return scan_->entry(); }
+
+    [[nodiscard]] const ScanEntry* operator->() const noexcept { return &scan_->entry(); }
+
+    Iterator& operator++() {
+      if (!scan_->step()) scan_ = nullptr;
+      return *this;
+    }
+
+    void operator++(int) { ++*this; }
+
+    [[nodiscard]] friend bool operator==(const Iterator& at, std::default_sentinel_t) noexcept {
+      return at.scan_ == nullptr;
+    }
+
+   private:
+    Scan* scan_ = nullptr;
+  };
+
   explicit Scan(std::unique_ptr<engine::ScanImpl> impl) noexcept;
   Scan(Scan&&) noexcept;
   Scan& operator=(Scan&&) noexcept;
@@ -74,13 +160,29 @@ class Scan {
   [[nodiscard]] Result<bool> next();
   [[nodiscard]] const ScanEntry& entry() const noexcept;
 
+  // The entries that are left, as a range.
+  [[nodiscard]] Iterator begin() { return Iterator(step() ? this : nullptr); }
+
+  [[nodiscard]] std::default_sentinel_t end() const noexcept { return {}; }
+
+  // What ended the range: success at its end, or the error of the step that failed.
+  [[nodiscard]] Result<void> status() noexcept { return error_.take(); }
+
  private:
+  // next(), with its error kept for status().
+  [[nodiscard]] bool step() {
+    const Result<bool> stepped = next();
+    if (!stepped) error_.set(stepped.error());
+    return stepped.value_or(false);
+  }
+
   std::unique_ptr<engine::ScanImpl> impl_;
+  detail::RangeError error_;
 };
 
 inline constexpr std::size_t tree_counters_max = 16;
 
-class Tree {
+class ARTFS_EXPORT Tree {
  public:
   Tree() = default;
 
@@ -108,7 +210,22 @@ class Tree {
   [[nodiscard]] Result<Version> rename(std::string_view from, std::string_view to,
                                        RenameMode mode) const;
 
-  [[nodiscard]] Scan scan(const ScanOptions& options) const;
+  [[nodiscard]] Scan scan(const ScanOptions& options = {}) const;
+
+  // Calls `visit(const Entry&)` for each; it may return void, or a Result<void> whose error ends the scan.
+  template <typename Visit>
+  [[nodiscard]] Result<void> for_each(const ScanOptions& options, Visit&& visit) const {
+    Scan entries = scan(options);
+    for (;;) {
+      if (!ARTFS_TRY(entries.next())) return {};
+      if constexpr (std::is_void_v<std::invoke_result_t<Visit&, const ScanEntry&>>) {
+        visit(entries.entry());
+      } else {
+        ARTFS_TRY(visit(entries.entry()));
+      }
+    }
+  }
+
   // True when no key starts with the prefix. One descent.
   [[nodiscard]] Result<bool> prefix_empty(std::string_view prefix) const;
   // The longest stored key that is a prefix of `key` (the key itself included); key_not_found.
@@ -124,7 +241,7 @@ class Tree {
 
 // A list of guards and changes that happen together or not at all. Guards are checked against the
 // state before the transaction; changes apply in the order given. Reusable after clear().
-class Txn {
+class ARTFS_EXPORT Txn {
  public:
   Txn& assert_absent(Tree tree, std::string_view key);                    // else key_exists
   Txn& assert_version(Tree tree, std::string_view key, Version version);  // else version_mismatch
@@ -152,7 +269,7 @@ struct VerifyReport {
   std::uint64_t bytes_live = 0;  // inside frames
 };
 
-class Store {
+class ARTFS_EXPORT Store {
  public:
   // Makes the store's files in `path` (created if missing, must be empty). store_exists, io_failed.
   [[nodiscard]] static Result<void> create(const std::string& path, const CreateOptions& options);

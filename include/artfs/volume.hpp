@@ -23,6 +23,7 @@
 #include <string_view>
 #include <vector>
 
+#include "artfs/export.h"
 #include "artfs/options.hpp"
 #include "artfs/result.hpp"
 #include "artfs/stats.hpp"
@@ -119,7 +120,7 @@ struct CheckReport {
 // An open directory. Offsets 1 and 2 follow "." and ".."; the rest are 63-bit hashes of names, stable
 // across restarts. An entry present throughout is returned exactly once, whatever changes beside it.
 // Threading: one thread at a time.
-class DirStream {
+class ARTFS_EXPORT DirStream {
  public:
   explicit DirStream(std::unique_ptr<vol::DirStreamImpl> impl) noexcept;
   ~DirStream();
@@ -135,7 +136,7 @@ class DirStream {
   std::unique_ptr<vol::DirStreamImpl> impl_;
 };
 
-class Volume {
+class ARTFS_EXPORT Volume {
  public:
   // Makes a store at `path` with one volume in it. Errors as Store::create.
   [[nodiscard]] static Result<void> format(const std::string& path, const FormatOptions& options);

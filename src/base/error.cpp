@@ -10,12 +10,13 @@ namespace artfs {
 namespace {
 
 // What `detail` means to a human.
-enum class DetailKind : std::uint8_t { errno_value, process, number };
+enum class DetailKind : std::uint8_t { errno_value, process, option, number };
 
 DetailKind detail_kind(Errc code) noexcept {
   if (code == Errc::io_failed || code == Errc::no_space || code == Errc::permission_denied) {
     return DetailKind::errno_value;
   }
+  if (code == Errc::option_invalid) return DetailKind::option;
   return code == Errc::store_locked ? DetailKind::process : DetailKind::number;
 }
 
@@ -54,6 +55,19 @@ std::string_view remedy_of(Errc code) noexcept {
   return "report this";
 }
 
+std::string_view range_of(OptionName option) noexcept {
+  switch (option) {
+    case OptionName::none:
+      break;
+#define ARTFS_CASE(name, range) \
+  case OptionName::name:        \
+    return #name ": " range;
+      ARTFS_OPTIONS(ARTFS_CASE)
+#undef ARTFS_CASE
+  }
+  return "";
+}
+
 std::string to_text(Error error) {
   const std::string_view name = name_of(error.code);
   const std::string_view remedy = remedy_of(error.code);
@@ -65,6 +79,8 @@ std::string to_text(Error error) {
     }
     case DetailKind::process:
       return fmt::format("{} (process {}): {}", name, error.detail, remedy);
+    case DetailKind::option:
+      return fmt::format("{} ({}): {}", name, range_of(OptionName{error.detail}), remedy);
     case DetailKind::number:
       return fmt::format("{} ({}): {}", name, error.detail, remedy);
   }

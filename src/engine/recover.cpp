@@ -22,21 +22,6 @@ constexpr std::string_view log_prefix = "log-";
 constexpr std::string_view lock_name = "lock";
 constexpr Lsn first_lsn{0};
 
-constexpr std::uint64_t cache_bytes_min = 16 * io::frame_bytes;
-
-Result<void> check_options(const StoreOptions& options) {
-  using std::chrono::hours;
-  using std::chrono::milliseconds;
-  const bool valid =
-      options.cache_bytes >= cache_bytes_min && options.commit_interval >= milliseconds(10) &&
-      options.commit_interval <= hours(1) && options.checkpoint_log_bytes >= mib &&
-      options.checkpoint_log_bytes <= 192 * mib &&
-      options.checkpoint_interval >= milliseconds(100) &&
-      options.checkpoint_interval <= hours(24) && options.lock_wait >= milliseconds(0);
-  if (!valid) return fail(Errc::invalid_argument);
-  return {};
-}
-
 Result<void> sync_contents(io::Directory& directory) {
   const bool present = ARTFS_TRY(directory.exists(contents_name));
   if (!present) return {};
@@ -77,7 +62,7 @@ class Opener {
       : store_(std::make_unique<StoreImpl>(std::move(directory), args)), args_(args) {}
 
   [[nodiscard]] Result<std::unique_ptr<StoreImpl>> open() {
-    ARTFS_TRY(check_options(args_.options));
+    ARTFS_TRY(check(args_.options));
     ARTFS_TRY(identify());
     ARTFS_TRY(open_frames());
     ARTFS_TRY(redo());
@@ -89,7 +74,7 @@ class Opener {
   }
 
   [[nodiscard]] Result<std::unique_ptr<StoreImpl>> open_in_memory() {
-    ARTFS_TRY(check_options(args_.options));
+    ARTFS_TRY(check(args_.options));
     store_->superblock_ = new_superblock("");
     store_->blobs_ = std::make_unique<io::MemoryStore>();
     make_cache(true);
@@ -252,7 +237,9 @@ class Opener {
 
 Result<void> StoreImpl::create(io::Directory& directory, const CreateOptions& options) {
   constexpr std::size_t label_bytes_max = 63;
-  if (options.label.size() > label_bytes_max) return fail(Errc::invalid_argument);
+  if (options.label.size() > label_bytes_max) {
+    return fail(Errc::option_invalid, static_cast<std::uint64_t>(OptionName::label));
+  }
   const Superblock superblock = new_superblock(options.label);
   ARTFS_TRY(wal::Log::create(directory, superblock.uuid, first_lsn));
   ManifestState initial;

@@ -135,6 +135,8 @@ TEST_CASE("error: every code has a name, an errno and a remedy", "[unit][base]")
 TEST_CASE("error: the text names the process, the errno or the number", "[unit][base]") {
   CHECK(to_text({Errc::store_locked, 4711}).starts_with("store_locked (process 4711): "));
   CHECK(to_text({Errc::io_failed, ENOSPC}).starts_with("io_failed (No space left on device): "));
+  CHECK(to_text({Errc::option_invalid, static_cast<std::uint64_t>(OptionName::lock_wait)})
+            .starts_with("option_invalid (lock_wait: 0 to 1 day): "));
   CHECK(to_text({Errc::frame_corrupt, 17}).starts_with("frame_corrupt (17): "));
   CHECK(to_errno({Errc::io_failed, ENOSPC}) == EIO);
 }

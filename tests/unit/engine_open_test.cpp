@@ -42,12 +42,12 @@ TEST_CASE("open: options outside their range are refused", "[unit][engine]") {
   CHECK(Store::create(directory.store(), {}).error().code == Errc::store_exists);
   StoreOptions options = small_options();
   options.cache_bytes = mib;
-  CHECK(open_error(directory.store(), options) == Errc::invalid_argument);
+  CHECK(open_error(directory.store(), options) == Errc::option_invalid);
   options = small_options();
   options.checkpoint_log_bytes = gib;
-  CHECK(open_error(directory.store(), options) == Errc::invalid_argument);
+  CHECK(open_error(directory.store(), options) == Errc::option_invalid);
   CHECK(Store::create(directory.store() + "2", {.label = std::string(64, 'l')}).error().code ==
-        Errc::invalid_argument);
+        Errc::option_invalid);
   const auto store = Store::open(directory.store(), small_options());
   REQUIRE(store.has_value());
   CHECK((*store)->stats().label == "volume of tests");
