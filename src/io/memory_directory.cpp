@@ -114,7 +114,7 @@ Result<std::vector<std::string>> MemoryDirectory::list() {
 Result<void> MemoryDirectory::sync() {
   const MutexLock lock(state_->mutex);
   ++state_->counters.directory_syncs;
-  if (const auto error = state_->next_change()) return fail(*error);
+  if (const auto error = state_->next_sync()) return fail(*error);
   state_->durable_names = state_->names;
   state_->name_changes.clear();
   return {};
@@ -162,6 +162,22 @@ void MemoryDirectory::fail_read(std::uint64_t n, Errc code) {
   state_->read_failure = {n, code, Repeat::once};
 }
 
+void MemoryDirectory::fail_sync(std::uint64_t n, Errc code) {
+  const MutexLock lock(state_->mutex);
+  state_->sync_failure = {n, code, Repeat::once};
+}
+
+void MemoryDirectory::damage_write(std::uint64_t n, WriteFault fault, std::uint64_t seed) {
+  const MutexLock lock(state_->mutex);
+  state_->write_damage = {n, fault, seed};
+  state_->damage.clear();
+}
+
+std::string MemoryDirectory::damage() const {
+  const MutexLock lock(state_->mutex);
+  return state_->damage;
+}
+
 void MemoryDirectory::set_capacity(std::uint64_t bytes) {
   const MutexLock lock(state_->mutex);
   state_->capacity = bytes;
@@ -180,6 +196,8 @@ void MemoryDirectory::power_cut(std::uint64_t seed) {
   state_->locks.clear();
   state_->change_failure = {};
   state_->read_failure = {};
+  state_->sync_failure = {};
+  state_->write_damage = {};
   ++state_->power_cuts;
   state_->unlocked.notify_all();
 }

@@ -43,6 +43,12 @@ class MemoryDirectory final : public Directory {
 
   enum class Repeat : std::uint8_t { once, for_ever };
 
+  // What a device does to a write that it acknowledges all the same.
+  enum class WriteFault : std::uint8_t {
+    dropped,      // it is never stored
+    misdirected,  // it is stored at another place, of the same file or of another one
+  };
+
   struct State;  // private to src/io
 
   MemoryDirectory() : MemoryDirectory(Options{}) {}
@@ -67,6 +73,13 @@ class MemoryDirectory final : public Directory {
   void fail_call(std::uint64_t n, Errc code, Repeat repeat = Repeat::once);
   // The n-th read from now fails.
   void fail_read(std::uint64_t n, Errc code);
+  // The n-th sync from now, of a file or of the directory, fails.
+  void fail_sync(std::uint64_t n, Errc code);
+  // The n-th write from now meets the fault: all of it or, for half of the seeds, some of its sectors.
+  // The seed also picks the wrong place.
+  void damage_write(std::uint64_t n, WriteFault fault, std::uint64_t seed);
+  // What damage_write() did, for people; empty while it has not happened.
+  [[nodiscard]] std::string damage() const;
   // The sum of file sizes that fits.
   void set_capacity(std::uint64_t bytes);
   // Each sync of a file takes this long, without the mutex: to widen races.

@@ -64,7 +64,7 @@ Result<void> MemoryFile::write_at(std::uint64_t offset,
   const std::uint64_t end = offset + data.size();
   if (!state_->has_room(end > inode_->size() ? end - inode_->size() : 0))
     return fail(Errc::no_space);
-  inode_->write(offset, data);
+  state_->store(inode_, offset, data);
   state_->counters.bytes_written += data.size();
   return {};
 }
@@ -73,10 +73,10 @@ Result<void> MemoryFile::sync_data() {
   MutexLock lock(state_->mutex);
   ++state_->counters.file_syncs;
   const std::uint64_t seen = inode_->changes_seen();
-  const auto begun = begin_change();
-  if (!begun) {
+  if (is_dead()) return fail(dead_error());
+  if (const auto error = state_->next_sync()) {
     inode_->sync_failed(seen);
-    return begun;
+    return fail(*error);
   }
   if (const auto delay = state_->sync_delay; delay.count() > 0) {
     lock.unlock();

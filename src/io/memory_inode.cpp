@@ -41,12 +41,13 @@ class Fate {
   }
 
   [[nodiscard]] std::uint64_t sector_prefix(std::uint64_t sector) const noexcept {
-    const std::uint64_t mood = mix(seed_, 0x3d00d) % 6;
+    const std::uint64_t mood = mix(seed_, 0x3d00d) % 8;
     if (mood == 0) return 0;
     if (mood == 1) return changes_;
+    if (mood == 2) return pick_prefix(mix(seed_ ^ 0x7047, sector), changes_);  // no 4 KiB are one
     const std::uint64_t page = sector * sector_bytes / cut_page_bytes;
     const std::uint64_t page_random = mix(seed_ ^ 0xa9e, page);
-    const bool is_torn = page_random % 8 == 0;
+    const bool is_torn = mood != 3 && page_random % 8 == 0;  // 3: a device of 4 KiB sectors
     return pick_prefix(is_torn ? mix(seed_ ^ 0x7047, sector) : mix(page_random, 1), changes_);
   }
 

@@ -35,8 +35,9 @@ class MemoryInode {
   void sync_failed(std::uint64_t changes_seen);
 
   // What a machine finds after a power cut. Of the unsynced changes each 512-byte sector keeps an
-  // older or newer state, mostly together with the other sectors of its 4 KiB page, independent of
-  // other pages; the size is that after some prefix of the changes.
+  // older or newer state: mostly together with the other sectors of its 4 KiB page, for one seed in
+  // eight always so, for one in eight each sector for itself; independent of other pages. The size is
+  // that after some prefix of the changes.
   [[nodiscard]] SparseBytes after_power_cut(std::uint64_t seed) const;
   // Only what was synced.
   [[nodiscard]] SparseBytes durable() const;

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "io/memory_state.hpp"
 
+#include <algorithm>
 #include <cerrno>
+#include <iterator>
 #include <random>
 #include <set>
 #include <utility>
@@ -9,6 +11,8 @@
 namespace artfs::io {
 
 namespace {
+
+constexpr std::uint64_t sector_bytes = 512;
 
 std::optional<Error> step(Failure& failure) {
   if (failure.countdown == 0 || --failure.countdown != 0) return std::nullopt;
@@ -39,6 +43,66 @@ InodePtr settled(SparseBytes contents) {
 std::optional<Error> MemoryDirectory::State::next_change() {
   ++counters.changes;
   return step(change_failure);
+}
+
+std::optional<Error> MemoryDirectory::State::next_sync() {
+  const std::optional<Error> error = next_change();
+  const std::optional<Error> sync_error = step(sync_failure);
+  return error ? error : sync_error;
+}
+
+void MemoryDirectory::State::store(const InodePtr& inode, std::uint64_t offset,
+                                   std::span<const std::byte> data) {
+  if (write_damage.countdown == 0 || --write_damage.countdown != 0) {
+    inode->write(offset, data);
+  } else {
+    store_damaged(inode, offset, data);
+  }
+}
+
+void MemoryDirectory::State::store_damaged(const InodePtr& inode, std::uint64_t offset,
+                                           std::span<const std::byte> data) {
+  std::mt19937_64 random(write_damage.seed);
+  // From `begin` to `end` of the data: sectors of the file, or everything.
+  std::uint64_t begin = 0;
+  std::uint64_t end = data.size();
+  if (random() % 2 == 0 && offset / sector_bytes != (offset + end - 1) / sector_bytes) {
+    const std::uint64_t sectors = (offset + end - 1) / sector_bytes - offset / sector_bytes + 1;
+    const std::uint64_t first = offset / sector_bytes + random() % sectors;
+    const std::uint64_t last = std::min(first + 1 + random() % sectors,  // behind it
+                                        offset / sector_bytes + sectors);
+    begin = std::max(first * sector_bytes, offset) - offset;
+    end = std::min(last * sector_bytes, offset + end) - offset;
+  }
+  const auto part = [&](std::uint64_t from, std::uint64_t to) {
+    return data.subspan(static_cast<std::size_t>(from), static_cast<std::size_t>(to - from));
+  };
+  const auto name_of = [&](const InodePtr& wanted) {
+    for (const auto& [name, named] : names) {
+      if (named == wanted) return name;
+    }
+    return std::string("(removed)");
+  };
+  if (begin > 0) inode->write(offset, part(0, begin));
+  if (end < data.size()) inode->write(offset + end, part(end, data.size()));
+  // The file's size is the filesystem's affair: it is right.
+  if (inode->size() < offset + data.size()) inode->resize(offset + data.size());
+  damage = "of a write of " + std::to_string(data.size()) + " bytes at " + std::to_string(offset) +
+           " of " + name_of(inode) + " bytes " + std::to_string(begin) + " to " +
+           std::to_string(end);
+  if (write_damage.fault == WriteFault::dropped) {
+    damage += " were dropped";
+    return;
+  }
+  auto target = names.begin();
+  std::advance(target, static_cast<std::ptrdiff_t>(random() % names.size()));
+  const InodePtr& wrong = random() % 2 == 0 ? inode : target->second;
+  const std::uint64_t sectors = (wrong->size() + sector_bytes - 1) / sector_bytes;
+  const std::uint64_t place =
+      (sectors == 0 ? 0 : random() % sectors) * sector_bytes + (offset + begin) % sector_bytes;
+  damage += " went to " + std::to_string(place) + " of " + name_of(wrong);
+  if (place >= wrong->size()) return;  // into the rest of a sector that nobody reads
+  wrong->write(place, part(begin, begin + std::min(end - begin, wrong->size() - place)));
 }
 
 std::optional<Error> MemoryDirectory::State::next_read() {

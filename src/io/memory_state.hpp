@@ -10,6 +10,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -40,6 +41,12 @@ struct Failure {
   MemoryDirectory::Repeat repeat = MemoryDirectory::Repeat::once;
 };
 
+struct WriteDamage {
+  std::uint64_t countdown = 0;  // 0: none
+  MemoryDirectory::WriteFault fault = MemoryDirectory::WriteFault::dropped;
+  std::uint64_t seed = 0;
+};
+
 struct MemoryDirectory::State {
   explicit State(Options with) : options(with) {}
 
@@ -53,13 +60,22 @@ struct MemoryDirectory::State {
   Counters counters ARTFS_GUARDED_BY(mutex);
   Failure change_failure ARTFS_GUARDED_BY(mutex);
   Failure read_failure ARTFS_GUARDED_BY(mutex);
+  Failure sync_failure ARTFS_GUARDED_BY(mutex);
+  WriteDamage write_damage ARTFS_GUARDED_BY(mutex);
+  std::string damage ARTFS_GUARDED_BY(mutex);  // done by it
   std::optional<std::uint64_t> capacity ARTFS_GUARDED_BY(mutex);
   std::chrono::microseconds sync_delay ARTFS_GUARDED_BY(mutex){0};
   std::uint64_t power_cuts ARTFS_GUARDED_BY(mutex) = 0;  // a file of an earlier time is dead
 
   // Counts a change and says whether it is the one to fail.
   [[nodiscard]] std::optional<Error> next_change() ARTFS_REQUIRES(mutex);
+  [[nodiscard]] std::optional<Error> next_sync() ARTFS_REQUIRES(mutex);
   [[nodiscard]] std::optional<Error> next_read() ARTFS_REQUIRES(mutex);
+  // A write that the device acknowledges: stored, unless its turn to be damaged has come.
+  void store(const InodePtr& inode, std::uint64_t offset, std::span<const std::byte> data)
+      ARTFS_REQUIRES(mutex);
+  void store_damaged(const InodePtr& inode, std::uint64_t offset, std::span<const std::byte> data)
+      ARTFS_REQUIRES(mutex);
   void change_name(NameChange change) ARTFS_REQUIRES(mutex);
   [[nodiscard]] std::uint64_t used_bytes() const ARTFS_REQUIRES(mutex);
   [[nodiscard]] bool has_room(std::uint64_t growth) const ARTFS_REQUIRES(mutex);

@@ -2,10 +2,38 @@
 #include "io/sparse_bytes.hpp"
 
 #include <algorithm>
+#include <memory>
 
 #include "base/assert.hpp"
 
 namespace artfs::io {
+
+SparseBytes::ChunkRef SparseBytes::ChunkRef::share() const noexcept {
+  ChunkRef other;
+  if (chunk_ != nullptr) chunk_->owners.fetch_add(1, std::memory_order_relaxed);
+  other.chunk_ = chunk_;
+  return other;
+}
+
+std::byte* SparseBytes::ChunkRef::own() {
+  if (chunk_ == nullptr) {
+    chunk_ = std::make_unique<Chunk>().release();
+  } else if (chunk_->owners.load(std::memory_order_acquire) != 1) {  // pairs with reset()
+    auto copy = std::make_unique<Chunk>();
+    copy->bytes = chunk_->bytes;
+    reset();
+    chunk_ = copy.release();
+  }
+  return chunk_->bytes.data();
+}
+
+void SparseBytes::ChunkRef::reset() noexcept {
+  Chunk* const chunk = std::exchange(chunk_, nullptr);
+  // Release: our reads are over before another owner writes. Acquire: theirs before the memory goes.
+  if (chunk != nullptr && chunk->owners.fetch_sub(1, std::memory_order_acq_rel) == 1) {
+    const std::unique_ptr<Chunk> last(chunk);
+  }
+}
 
 void SparseBytes::resize(std::uint64_t size_bytes) {
   if (size_bytes < size_) zero(size_bytes, size_ - size_bytes);
@@ -19,8 +47,8 @@ void SparseBytes::read(std::uint64_t offset, std::span<std::byte> out) const noe
     const auto at = static_cast<std::size_t>(offset % chunk_bytes);
     const std::size_t bytes = std::min(out.size(), chunk_bytes - at);
     const auto& chunk = chunks_[static_cast<std::size_t>(offset / chunk_bytes)];
-    if (chunk) {
-      std::copy_n(chunk->data() + at, bytes, out.data());
+    if (chunk.data() != nullptr) {
+      std::copy_n(chunk.data() + at, bytes, out.data());
     } else {
       std::fill_n(out.data(), bytes, std::byte{0});
     }
@@ -36,8 +64,7 @@ void SparseBytes::write(std::uint64_t offset, std::span<const std::byte> data) {
     const auto at = static_cast<std::size_t>(offset % chunk_bytes);
     const std::size_t bytes = std::min(data.size(), chunk_bytes - at);
     auto& chunk = chunks_[static_cast<std::size_t>(offset / chunk_bytes)];
-    if (!chunk) chunk = std::make_unique<Chunk>();  // value-initialised: zeros
-    std::copy_n(data.data(), bytes, chunk->data() + at);
+    std::copy_n(data.data(), bytes, chunk.own() + at);
     offset += bytes;
     data = data.subspan(bytes);
   }
@@ -52,8 +79,8 @@ void SparseBytes::zero(std::uint64_t offset, std::uint64_t length) {
     auto& chunk = chunks_[static_cast<std::size_t>(offset / chunk_bytes)];
     if (bytes == chunk_bytes) {
       chunk.reset();
-    } else if (chunk) {
-      std::fill_n(chunk->data() + at, bytes, std::byte{0});
+    } else if (chunk.data() != nullptr) {
+      std::fill_n(chunk.own() + at, bytes, std::byte{0});
     }
     offset += bytes;
   }
@@ -64,7 +91,7 @@ SparseBytes SparseBytes::clone() const {
   copy.size_ = size_;
   copy.chunks_.resize(chunks_.size());
   for (std::size_t i = 0; i < chunks_.size(); ++i) {
-    if (chunks_[i]) copy.chunks_[i] = std::make_unique<Chunk>(*chunks_[i]);
+    copy.chunks_[i] = chunks_[i].share();
   }
   return copy;
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Every failing call, by number: no false success, nothing lost, the store reopens. R3.
+#include <array>
 #include <catch2/catch.hpp>
 
 #include "support/crash_history.hpp"
@@ -22,17 +23,29 @@ struct Fault {
   std::uint64_t call = 0;
   Errc code = Errc::io_failed;
   Repeat repeat = Repeat::once;
+  bool only_syncs = false;  // `call` counts those
 };
 
+// Three recorded histories: few small keys; large values over many frames, and so many pages per
+// checkpoint; a log that runs through its segments, with the last transactions left in it.
+struct History {
+  std::uint64_t seed = 0;
+  int rounds = 0;
+  int sync_every = 0;
+  int checkpoint_every = 0;
+};
+
+constexpr std::array<History, 3> histories = {{{17, 40, 8, 16}, {3, 30, 10, 10}, {21, 90, 5, 60}}};
+
 // Commits, syncs and checkpoints; goes on after errors as long as the store is not stopped.
-void work(CrashHistory& history, Store& store, Tree tree) {
-  for (int round = 0; round < 40; ++round) {
+void work(CrashHistory& history, Store& store, Tree tree, const History& plan) {
+  for (int round = 0; round < plan.rounds; ++round) {
     const Result<Version> version = history.commit(store, tree);
-    if (round % 8 == 3) {
+    if (round % plan.sync_every == 3) {
       const Result<void> synced = store.sync();
       if (version && synced) REQUIRE(store.is_durable(*version));
     }
-    if (round % 16 == 9) {
+    if (round % plan.checkpoint_every == 9) {
       const Result<void> written = store.checkpoint();
       if (version && written) REQUIRE(store.is_durable(*version));
     }
@@ -75,59 +88,86 @@ void require_recovered(CrashHistory& history, Store& store, Tree tree) {
   test::require_clean(store);
 }
 
-// Returns the calls that the history made; a failure at each of them was tried when it is done.
-std::uint64_t run(std::uint64_t seed, const Fault& fault) {
-  io::MemoryDirectory disk;
-  test::must_create(disk);
-  CrashHistory history(seed);
-  std::uint64_t calls = 0;
-  {
-    const auto store = test::must_open(disk, quiet_options());
-    REQUIRE(store->create_tree("t").has_value());
-    REQUIRE(store->sync().has_value());
-    const Tree tree = *store->open_tree("t");
-    const std::uint64_t before = disk.counters().changes;
-    disk.fail_call(fault.call, fault.code, fault.repeat);
-    work(history, *store, tree);
-    history.note_durable(*store);
-    calls = disk.counters().changes - before;
-    REQUIRE(tree.contains("seq").has_value());  // stopped or not, reads go on
-    disk.fail_call(0, fault.code);
-    if (!store->stats().stopped) require_recovered(history, *store, tree);
-    reopen_and_check(history, disk.clone_current());
-    reopen_and_check(history, disk.clone_after_power_cut(seed + fault.call));
+std::uint64_t calls_of(const io::MemoryDirectory& disk, const Fault& fault) {
+  const io::MemoryDirectory::Counters counters = disk.counters();
+  return fault.only_syncs ? counters.file_syncs + counters.directory_syncs : counters.changes;
+}
+
+// Returns the calls that the history made, its open and close included; a failure at each of them was
+// tried when it is done.
+std::uint64_t run(const io::MemoryDirectory& empty, const History& plan, const Fault& fault) {
+  const auto disk = empty.clone_current();
+  CrashHistory history(plan.seed);
+  if (fault.only_syncs) {
+    disk->fail_sync(fault.call, fault.code);
+  } else {
+    disk->fail_call(fault.call, fault.code, fault.repeat);
   }
-  reopen_and_check(history, disk.clone_durable());
+  if (auto opened = test::open_on(*disk, quiet_options())) {
+    const auto store = *std::move(opened);
+    const Tree tree = *store->open_tree("t");
+    work(history, *store, tree, plan);
+    history.note_durable(*store);
+    REQUIRE(tree.contains("seq").has_value());  // stopped or not, reads go on
+    if (fault.call % 2 == 0) {
+      disk->fail_call(0, fault.code);
+      disk->fail_sync(0, fault.code);
+      if (!store->stats().stopped) require_recovered(history, *store, tree);
+    }
+    reopen_and_check(history, disk->clone_current());
+    reopen_and_check(history, disk->clone_after_power_cut(plan.seed + fault.call));
+    // What close() says is durable is: everything.
+    if (store->close()) {
+      history.note_durable(*store);
+      REQUIRE(history.durable() == history.committed());
+    }
+  }
+  const std::uint64_t calls = calls_of(*disk, fault);
+  reopen_and_check(history, disk->clone_durable());
   return calls;
 }
 
-void fail_at_every_call(Errc code, Repeat repeat) {
-  const std::uint64_t seed = 17;
-  const std::uint64_t calls = run(seed, {});
+void fail_at_every_call(const Fault& kind) {
+  test::silence_log();
+  const auto empty = test::empty_store();
   const std::uint64_t step = std::max<std::uint64_t>(1, 100 / test::scaled(100));
-  for (std::uint64_t call = 1; call <= calls; call += step) {
-    CAPTURE(call, calls);
-    run(seed, {.call = call, .code = code, .repeat = repeat});
+  for (const History& plan : histories) {
+    const std::uint64_t calls =
+        run(*empty, plan, {.call = 0, .code = {}, .repeat = {}, .only_syncs = kind.only_syncs});
+    REQUIRE(calls > 8);
+    for (std::uint64_t call = 1; call <= calls; call += step) {
+      CAPTURE(plan.seed, call, calls);
+      Fault fault = kind;
+      fault.call = call;
+      run(*empty, plan, fault);
+    }
   }
 }
 
 TEST_CASE(
     "P16: failing calls: an I/O error at every call stops the store and loses nothing durable",
     "[crash][engine]") {
-  fail_at_every_call(Errc::io_failed, Repeat::once);
+  fail_at_every_call({.code = Errc::io_failed});
 }
 
 TEST_CASE("failing calls: a device that stays dead from any call on loses nothing durable",
           "[crash][engine]") {
-  fail_at_every_call(Errc::io_failed, Repeat::for_ever);
+  fail_at_every_call({.code = Errc::io_failed, .repeat = Repeat::for_ever});
 }
 
 TEST_CASE("failing calls: no space at any one call gives no false success", "[crash][engine]") {
-  fail_at_every_call(Errc::no_space, Repeat::once);
+  fail_at_every_call({.code = Errc::no_space});
+}
+
+TEST_CASE("P16: failing calls: every sync that fails, for whatever reason, is never believed later",
+          "[crash][engine]") {
+  fail_at_every_call({.code = Errc::io_failed, .only_syncs = true});
+  fail_at_every_call({.code = Errc::no_space, .only_syncs = true});
 }
 
 TEST_CASE("failing calls: a full disk refuses changes, keeps what it has, and goes on with space",
           "[crash][engine]") {
+  test::silence_log();
   const std::uint64_t rounds = test::scaled(40);
   for (std::uint64_t round = 0; round < rounds; ++round) {
     CAPTURE(round);
@@ -138,7 +178,7 @@ TEST_CASE("failing calls: a full disk refuses changes, keeps what it has, and go
     REQUIRE(store->create_tree("t").has_value());
     const Tree tree = *store->open_tree("t");
     disk.set_capacity(16 * mib + round * mib);
-    for (int part = 0; part < 5; ++part) work(history, *store, tree);
+    for (int part = 0; part < 5; ++part) work(history, *store, tree, histories[0]);
     REQUIRE_FALSE(store->stats().stopped);
     REQUIRE(store->sync().has_value());
     disk.set_capacity(gib);

@@ -60,18 +60,16 @@ void live(CrashHistory& history, io::MemoryDirectory& disk) {
 // W2D: a page at home whose record was lost would show up as a change outside the prefix.
 TEST_CASE("power cut: what was durable is there, the rest is a prefix of the commit order",
           "[crash][engine]") {
-  const std::uint64_t seeds = test::scaled(300);
-  for (std::uint64_t seed = 1; seed <= seeds; ++seed) {
+  test::silence_log();
+  const std::uint64_t cuts = test::rounds({.normal = 2000, .in_long_mode = 100000});
+  constexpr int lives = 4;
+  const auto empty = test::empty_store();
+  std::uint64_t seed = test::first_seed();
+  for (std::uint64_t cut = 0; cut < cuts; ++seed) {
     CAPTURE(seed);
-    auto disk = std::make_unique<io::MemoryDirectory>();
-    test::must_create(*disk);
+    auto disk = empty->clone_current();
     CrashHistory history(seed);
-    {
-      const auto store = test::must_open(*disk, test::small_options());
-      REQUIRE(store->create_tree("t").has_value());
-      REQUIRE(store->sync().has_value());
-    }
-    for (int life = 0; life < 3; ++life) {
+    for (int life = 0; life < lives; ++life, ++cut) {
       CAPTURE(life);
       live(history, *disk);
       disk = disk->clone_after_power_cut(seed * 8 + static_cast<std::uint64_t>(life));

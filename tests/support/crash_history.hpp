@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // CrashHistory: what a store was told, and the question a crash test asks of what came back.
 //
-// Contract:   each commit() is one transaction that writes random keys, its own number under "seq" and
-//             counter 0. After a crash, check_prefix() demands that the store holds exactly the first
-//             k transactions for some k that covers all acknowledged as durable, and goes on from there.
+// Contract:   each commit() is one transaction that writes random keys, its own number under "seq" and in
+//             counter 0, and the number of live keys in counter 1. After a crash, check_prefix() demands
+//             that the store holds exactly the first k transactions for some k that covers all
+//             acknowledged as durable, and goes on from there.
 // Threading:  one thread.
 #pragma once
 
@@ -11,6 +12,7 @@
 #include <catch2/catch.hpp>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -50,8 +52,9 @@ class CrashHistory {
       }
     }
     const std::string number = std::to_string(history_.size() + 1);
-    txn.put(tree, "seq", number).add(tree, 0, 1);
     changes.emplace_back("seq", number);
+    const std::vector<std::string> toggled = apply_to_live(changes);
+    txn.put(tree, "seq", number).add(tree, 0, 1).add(tree, 1, growth_);
     history_.push_back(std::move(changes));
     Result<Version> version = store.commit(txn);
     if (version) {
@@ -59,6 +62,7 @@ class CrashHistory {
       acknowledged_ = history_.size();
     } else if (!store.stats().stopped) {
       history_.pop_back();  // refused, and nothing changed
+      for (const std::string& key : toggled) toggle(key);
     }
     return version;
   }
@@ -80,6 +84,7 @@ class CrashHistory {
     REQUIRE(found <= history_.size());
     REQUIRE(tree.counter(0) == static_cast<std::int64_t>(found));
     advance_to(found);
+    REQUIRE(tree.counter(1) == static_cast<std::int64_t>(state_.size()));
     Scan scan = tree.scan({});
     for (const auto& [key, value] : state_) {
       const Result<bool> more = scan.next();
@@ -93,10 +98,81 @@ class CrashHistory {
     durable_ = found;
     acknowledged_ = found;
     latest_ = Version{};
+    live_.clear();
+    for (const auto& [key, value] : state_) live_.insert(live_.end(), key);
+  }
+
+  // How the state after every transaction differs from what the store holds: wrong bytes, a key too
+  // many or one too few that is no error of the store.
+  struct Differences {
+    std::uint64_t errors = 0;       // keys or scans the store refuses to show
+    std::vector<std::string> lies;  // what it shows instead of the truth
+  };
+
+  // Against the state after all transactions or, when `last_may_miss`, all but the last.
+  [[nodiscard]] Differences compare(Tree tree, bool last_may_miss) {
+    std::uint64_t found = history_.size();
+    if (last_may_miss) {
+      const Result<Record> seq = tree.get("seq");
+      if (seq && seq->value == std::to_string(found - 1)) --found;
+    }
+    advance_to(found);
+    Differences differences;
+    compare_scan(tree, differences);
+    for (const auto& [key, value] : state_) {
+      const Result<Record> record = tree.get(key);
+      if (!record && record.error().code != Errc::key_not_found) {
+        ++differences.errors;
+      } else if (!record || record->value != value) {
+        differences.lies.push_back("get of " + key);
+      }
+    }
+    for (const auto& [index, expected] : {std::pair{0U, found}, {1U, state_.size()}}) {
+      if (tree.counter(index) != static_cast<std::int64_t>(expected)) {
+        differences.lies.push_back("counter " + std::to_string(index));
+      }
+    }
+    return differences;
   }
 
  private:
   using Changes = std::vector<std::pair<std::string, std::optional<std::string>>>;
+
+  // Also sets growth_, the number of keys more. Returns the keys that came or went.
+  std::vector<std::string> apply_to_live(const Changes& changes) {
+    const auto before = static_cast<std::int64_t>(live_.size());
+    std::vector<std::string> toggled;
+    for (const auto& [key, value] : changes) {
+      if (live_.contains(key) == value.has_value()) continue;
+      toggle(key);
+      toggled.push_back(key);
+    }
+    growth_ = static_cast<std::int64_t>(live_.size()) - before;
+    return toggled;
+  }
+
+  void toggle(const std::string& key) {
+    if (live_.erase(key) == 0) live_.insert(key);
+  }
+
+  void compare_scan(Tree tree, Differences& differences) {
+    Scan scan = tree.scan({});
+    auto expected = state_.begin();
+    for (;; ++expected) {
+      const Result<bool> more = scan.next();
+      if (!more) {
+        ++differences.errors;
+        return;
+      }
+      const bool at_end = expected == state_.end();
+      if (!*more && at_end) return;
+      if (!*more || at_end || scan.entry().key != expected->first ||
+          scan.entry().value != expected->second) {
+        differences.lies.push_back("scan at " + (at_end ? "the end" : expected->first));
+        return;
+      }
+    }
+  }
 
   void advance_to(std::uint64_t count) {
     for (; applied_ < count; ++applied_) {
@@ -117,6 +193,8 @@ class CrashHistory {
   Version latest_;
   std::map<std::string, std::string> state_;  // after applied_ transactions
   std::uint64_t applied_ = 0;
+  std::set<std::string> live_;  // keys, after the whole history
+  std::int64_t growth_ = 0;     // of them, by the last transaction
 };
 
 }  // namespace artfs::test

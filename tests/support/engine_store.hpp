@@ -9,12 +9,16 @@
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "artfs/store.hpp"
 
+#include "base/log.hpp"
 #include "engine/store_impl.hpp"
+#include "engine/superblock.hpp"
 #include "io/memory_directory.hpp"
 #include "support/borrowed_directory.hpp"
+#include "wal/log.hpp"
 
 namespace artfs::test {
 
@@ -44,6 +48,34 @@ inline std::unique_ptr<Store> must_open(io::Directory& disk, const StoreOptions&
 inline void must_create(io::Directory& disk) {
   const Result<void> made = engine::StoreImpl::create(disk, {.label = "test"});
   if (!made) FAIL("create: " << to_text(made.error()));
+}
+
+// As must_create(), with log segments of 512 KiB: an open looks through the rest of the last one.
+inline void must_create_small(io::MemoryDirectory& disk) {
+  must_create(disk);
+  const auto superblock = engine::read_superblock(disk, true);
+  REQUIRE(superblock.has_value());
+  const std::vector<std::string> names = disk.list().value();
+  for (const std::string& name : names) {
+    if (name.starts_with("log-")) REQUIRE(disk.remove(name).has_value());
+  }
+  REQUIRE(wal::Log::create(disk, superblock->uuid, Lsn{0}, 512 * kib).has_value());
+  REQUIRE(disk.sync().has_value());
+}
+
+// A store with the tree "t", closed; rounds begin with clones of it.
+inline std::unique_ptr<io::MemoryDirectory> empty_store() {
+  io::MemoryDirectory disk;
+  must_create_small(disk);
+  const auto store = must_open(disk, small_options());
+  REQUIRE(store->create_tree("t").has_value());
+  REQUIRE(store->close().has_value());
+  return disk.clone_current();
+}
+
+// Thousands of rounds that fail on purpose say so thousands of times; ARTFS_TEST_LOG=1 lets them.
+inline void silence_log() {
+  if (std::getenv("ARTFS_TEST_LOG") == nullptr) REQUIRE(base::set_log_file("/dev/null"));
 }
 
 inline void require_clean(Store& store) {

@@ -146,6 +146,73 @@ TEST_CASE("memory directory: the n-th change fails, once or from then on", "[uni
   CHECK(file->read_at(0, std::span(&byte, 1)));
 }
 
+TEST_CASE("memory directory: a clone and its original do not see each other's changes",
+          "[unit][io]") {
+  MemoryDirectory directory;
+  const auto file = directory.open("f", create_flags).value();
+  REQUIRE(file->write_at(0, as_bytes(std::string(200000, 'a'))));
+  const auto clone = directory.clone_current();
+  const auto copy = clone->open("f", {}).value();
+  REQUIRE(copy->write_at(70000, as_bytes("b")));
+  REQUIRE(file->punch(0, 70000));
+  CHECK(contents(directory, "f") == std::string(70000, '\0') + std::string(130000, 'a'));
+  CHECK(contents(*clone, "f") == std::string(70000, 'a') + 'b' + std::string(129999, 'a'));
+}
+
+TEST_CASE("memory directory: the n-th sync fails, of whatever it is", "[unit][io]") {
+  MemoryDirectory directory;
+  const auto file = directory.open("f", create_flags).value();
+  directory.fail_sync(3, Errc::no_space);
+  REQUIRE(file->write_at(0, as_bytes("x")));
+  CHECK(directory.sync());
+  CHECK(file->sync_data());
+  CHECK(file->sync_data().error().code == Errc::no_space);
+  CHECK(file->sync_data());
+}
+
+TEST_CASE("memory directory: a dropped write is acknowledged and never stored", "[unit][io]") {
+  bool whole = false;
+  bool partly = false;
+  for (std::uint64_t seed = 0; seed < 50; ++seed) {
+    MemoryDirectory directory;
+    const auto file = directory.open("f", create_flags).value();
+    directory.damage_write(2, MemoryDirectory::WriteFault::dropped, seed);
+    REQUIRE(file->write_at(0, as_bytes(std::string(4096, 'a'))));
+    REQUIRE(file->write_at(2048, as_bytes(std::string(4096, 'b'))));
+    REQUIRE(file->sync_data());
+    const std::string text = contents(directory, "f");
+    CAPTURE(directory.damage());
+    REQUIRE(text.size() == 6144);
+    const auto lost = text.find_first_not_of('b', 2048);
+    REQUIRE(lost != std::string::npos);
+    CHECK(lost % 512 == 0);
+    whole = whole || text.find('b') == std::string::npos;
+    partly = partly || text.find('b') != std::string::npos;
+  }
+  CHECK(whole);
+  CHECK(partly);
+}
+
+TEST_CASE("memory directory: a misdirected write damages another place too", "[unit][io]") {
+  bool same_file = false;
+  bool other_file = false;
+  for (std::uint64_t seed = 0; seed < 100; ++seed) {
+    MemoryDirectory directory;
+    const auto file = directory.open("f", create_flags).value();
+    const auto other = directory.open("g", create_flags).value();
+    REQUIRE(file->write_at(0, as_bytes(std::string(16384, 'a'))));
+    REQUIRE(other->write_at(0, as_bytes(std::string(16384, 'c'))));
+    directory.damage_write(1, MemoryDirectory::WriteFault::misdirected, seed);
+    REQUIRE(file->write_at(4096, as_bytes(std::string(512, 'b'))));
+    const std::string text = contents(directory, "f");
+    same_file = same_file || (text.find('b') != std::string::npos && text[4096] == 'a');
+    other_file = other_file || contents(directory, "g").find('b') != std::string::npos;
+    CHECK(text.size() == 16384);
+  }
+  CHECK(same_file);
+  CHECK(other_file);
+}
+
 TEST_CASE("memory directory: a full device refuses and changes nothing", "[unit][io]") {
   MemoryDirectory directory;
   directory.set_capacity(1000);
