@@ -24,7 +24,8 @@ Stop descend(const View& view, std::string_view key, std::size_t key_off, Path* 
       frame::Leaf leaf;
       if (!view.leaf(stop.ref, leaf)) return stop;
       stop.matched = common_bytes(leaf.suffix, rest);
-      if (stop.matched == leaf.suffix.size()) stop.note_key(stop.key_off + stop.matched);
+      stop.is_exact = stop.matched == leaf.suffix.size();
+      if (stop.is_exact) stop.note_key(stop.key_off + stop.matched);
       stop.kind = StopKind::leaf;
       return stop;
     }

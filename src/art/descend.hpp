@@ -37,6 +37,7 @@ struct Stop {
   std::size_t key_off =
       0;  // consumed before the object's label or suffix; no_edge, crossing: before the edge
   std::size_t matched = 0;  // leaf, label only
+  bool is_exact = false;    // leaf: its whole suffix is matched
   // Bytes of the longest key met that is a prefix of the key, `ref` and above in this frame; -1: none.
   std::ptrdiff_t longest_prefix = -1;
 

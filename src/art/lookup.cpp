@@ -1,92 +1,116 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
+#include <utility>
+#include <vector>
 
-#include "art/descend.hpp"
 #include "art/tree.hpp"
+#include "art/walk.hpp"
 
 namespace artfs::art {
 
 namespace {
 
-tl::unexpected<Error> damaged(const frame::Pin& pin) {
-  return fail(Errc::frame_corrupt, pin.id().raw);
+// The leaf of the key, when the way ended at it; none: the key is absent.
+Ref leaf_of(const Stop& stop, std::string_view key) noexcept {
+  if (stop.kind == StopKind::end) return stop.child;
+  const bool is_leaf =
+      stop.kind == StopKind::leaf && stop.is_exact && stop.matched == key.size() - stop.key_off;
+  return is_leaf ? stop.ref : no_ref;
 }
 
-// The frame the way of a key ends in, and how; with the longest prefix of it met on the way.
-struct End {
-  frame::Pin pin;
-  Stop stop;
-};
-
-// Where a prefix may stop early: the edge byte of a crossing is its last byte, and a frame is never empty.
-enum class Goal : std::uint8_t { whole_key, prefix };
-
-Result<End> walk(const TreeView& tree, std::string_view key, Goal goal) {
-  frame::Pin pin = ARTFS_TRY(tree.cache.pin(tree.root));
-  std::ptrdiff_t longest_prefix = -1;
-  std::size_t key_off = 0;
-  for (std::size_t frames = 0; frames < frames_on_way_max + key.size(); ++frames) {
-    const View view(pin.bytes());
-    Stop stop = descend(view, key, key_off, nullptr);
-    if (stop.kind == StopKind::damaged) break;
-    longest_prefix = std::max(longest_prefix, stop.longest_prefix);
-    stop.longest_prefix = longest_prefix;
-    const bool is_enough = goal == Goal::prefix && stop.key_off + 1 == key.size();
-    if (stop.kind != StopKind::crossing || is_enough)
-      return End{.pin = std::move(pin), .stop = stop};
-    const FrameId child = view.crossing(stop.child);
-    if (!child) break;
-    key_off = stop.key_off;
-    pin = ARTFS_TRY(tree.cache.pin(child));
-  }
-  return damaged(pin);
-}
-
-Result<Found> found_leaf(frame::Pin&& pin, Ref ref) {
-  frame::Leaf leaf;
-  if (!View(pin.bytes()).leaf(ref, leaf)) return damaged(pin);
-  return Found{.value = leaf.value, .version = leaf.version, .pin = std::move(pin)};
-}
-
-}  // namespace
-
-Result<Found> find(const TreeView& tree, std::string_view key) {
-  End end = ARTFS_TRY(walk(tree, key, Goal::whole_key));
-  const Stop& stop = end.stop;
-  if (stop.kind == StopKind::end && stop.child != no_ref) {
-    return found_leaf(std::move(end.pin), stop.child);
-  }
-  if (stop.kind != StopKind::leaf || stop.matched != key.size() - stop.key_off) {
-    return fail(Errc::key_not_found);
-  }
-  frame::Leaf leaf;
-  if (!View(end.pin.bytes()).leaf(stop.ref, leaf)) return damaged(end.pin);
-  if (leaf.suffix.size() != stop.matched) return fail(Errc::key_not_found);
-  return Found{.value = leaf.value, .version = leaf.version, .pin = std::move(end.pin)};
-}
-
-Result<bool> prefix_empty(const TreeView& tree, std::string_view prefix) {
-  const End end = ARTFS_TRY(walk(tree, prefix, Goal::prefix));
-  switch (end.stop.kind) {
+// Whether keys start with the prefix whose way ended so.
+bool is_above_keys(const Stop& stop, std::string_view prefix) noexcept {
+  switch (stop.kind) {
     case StopKind::leaf:
     case StopKind::label:
       // The prefix is used up inside the suffix or label: what stands there starts with it.
-      return end.stop.key_off + end.stop.matched != prefix.size();
+      return stop.key_off + stop.matched == prefix.size();
     case StopKind::end:
     case StopKind::crossing:
-      return false;
+      return true;
     case StopKind::empty:
     case StopKind::no_edge:
     case StopKind::damaged:
       break;
   }
+  return false;
+}
+
+// Reads the leaf that the way of the key ended at; the caller validates.
+Result<bool> read_leaf(const WayEnd& end, std::string_view key, std::string* value, Lsn& version) {
+  const Ref ref = leaf_of(end.stop, key);
+  if (ref == no_ref) return false;
+  frame::Leaf leaf;
+  if (!View(end.look.bytes()).leaf(ref, leaf)) {
+    return fail(Errc::frame_corrupt, end.look.id().raw);
+  }
+  version = leaf.version;
+  if (value != nullptr) value->assign(leaf.value);
   return true;
 }
 
+}  // namespace
+
+Result<Seen> see(const TreeView& tree, std::string_view key, std::string* value) {
+  Seen seen;
+  seen.exists = ARTFS_TRY(answer(
+      tree, key, Goal::whole_key,
+      [&](const WayEnd& end) { return read_leaf(end, key, value, seen.version); }, &seen.look));
+  return seen;
+}
+
+Result<Seen> see_prefix(const TreeView& tree, std::string_view prefix) {
+  Seen seen;
+  seen.exists = ARTFS_TRY(answer(
+      tree, prefix, Goal::prefix,
+      [&](const WayEnd& end) -> Result<bool> { return is_above_keys(end.stop, prefix); },
+      &seen.look));
+  return seen;
+}
+
+Result<Found> find(const TreeView& tree, std::string_view key) {
+  Found found;
+  Seen seen = ARTFS_TRY(see(tree, key, &found.value));
+  if (!seen.exists) return fail(Errc::key_not_found);
+  found.version = seen.version;
+  found.look = std::move(seen.look);
+  return found;
+}
+
+Result<Lsn> find_into(const TreeView& tree, std::string_view key, std::string& value) {
+  Lsn version;
+  const bool exists = ARTFS_TRY(answer(tree, key, Goal::whole_key, [&](const WayEnd& end) {
+    return read_leaf(end, key, &value, version);
+  }));
+  if (!exists) return fail(Errc::key_not_found);
+  return version;
+}
+
+Result<bool> contains(const TreeView& tree, std::string_view key) {
+  Lsn version;
+  return answer(tree, key, Goal::whole_key,
+                [&](const WayEnd& end) { return read_leaf(end, key, nullptr, version); });
+}
+
+Result<bool> prefix_empty(const TreeView& tree, std::string_view prefix) {
+  return answer(tree, prefix, Goal::prefix, [&](const WayEnd& end) -> Result<bool> {
+    return !is_above_keys(end.stop, prefix);
+  });
+}
+
 Result<std::size_t> longest_prefix(const TreeView& tree, std::string_view key) {
-  const End end = ARTFS_TRY(walk(tree, key, Goal::whole_key));
-  if (end.stop.longest_prefix < 0) return fail(Errc::key_not_found);
-  return static_cast<std::size_t>(end.stop.longest_prefix);
+  // Keys in several frames make one answer: all of them as they were at the same moment.
+  std::vector<Way> ways;
+  for (unsigned attempt = 0; attempt < attempts_max; ++attempt) {
+    const WayEnd end = ARTFS_TRY(walk(tree, key, Goal::whole_key, &ways));
+    const bool holds =
+        end.look.valid() &&
+        std::all_of(ways.begin(), ways.end(), [](const Way& way) { return way.look.valid(); });
+    if (!holds) continue;
+    if (end.stop.longest_prefix < 0) return fail(Errc::key_not_found);
+    return static_cast<std::size_t>(end.stop.longest_prefix);
+  }
+  return fail(Errc::contended);
 }
 
 }  // namespace artfs::art

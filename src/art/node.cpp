@@ -53,6 +53,10 @@ std::size_t child_slot_off(ObjectKind kind, std::size_t place, std::uint8_t byte
   return 0;
 }
 
+Edge sorted_edge(const Node& node, std::size_t place) noexcept {
+  return edge_at(node, place, sorted_keys(node)[place]);
+}
+
 Edge next_edge(const Node& node, std::size_t from) noexcept {
   if (is_sorted_kind(node.kind)) {
     const std::uint8_t* keys = sorted_keys(node);

@@ -39,6 +39,8 @@ struct Edges {
 
 // The first edge with a byte >= `from`; `from` may be 256.
 [[nodiscard]] Edge next_edge(const Node& node, std::size_t from) noexcept;
+// Edge number `place` of a node4 or node16.
+[[nodiscard]] Edge sorted_edge(const Node& node, std::size_t place) noexcept;
 // The edge with the greatest byte; the node has one.
 [[nodiscard]] Edge last_edge(const Node& node) noexcept;
 [[nodiscard]] Edges edges_of(const Node& node) noexcept;

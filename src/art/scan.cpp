@@ -1,227 +1,405 @@
 // SPDX-License-Identifier: Apache-2.0
+// A scan walks depth-first, in key order, over looks. What it emitted counts from the moment its frame was
+// found unchanged after the reading; when a frame changed, what was emitted since then is taken back and the
+// walk seeks its place again from the root, behind the last entry that counts. Frames above are asked again
+// when the walk comes back to them.
 #include <algorithm>
+#include <array>
+#include <cstring>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "art/descend.hpp"
 #include "art/tree.hpp"
+#include "art/walk.hpp"
 
 namespace artfs::art {
 
 namespace {
 
 // What to do with the subtree below a path that has just grown.
-enum class Way : std::uint8_t { into, around };
+enum class Turn : std::uint8_t { into, around };
 
-// A depth-first walk in key order that goes around what the request does not want: outside the prefix, up to
-// `after`, below a delimiter. The path so far is the key; a level remembers which edge comes next.
-class Scanner {
+// A node whose edges are being followed.
+struct Level {
+  Ref node = no_ref;
+  bool is_bounded = false;       // the path so far is a prefix of `after`
+  bool is_frame_root = false;    // of the last frame, which goes with the level
+  std::uint16_t path_bytes = 0;  // the node's label included
+  std::uint16_t next = 0;        // edge byte to go on with
+  std::uint16_t end = 256;       // first one that is not wanted
+};
+
+// Kept by the thread from scan to scan: the common ones are short.
+struct Scratch {
+  std::array<char, key_bytes_max + 1> path;
+  std::vector<Level> levels;
+  std::vector<frame::Look> frames;
+  std::string after;
+};
+
+Scratch& scratch_of_thread() {
+  thread_local Scratch scratch;
+  return scratch;
+}
+
+// Entries as they are appended to a batch. The buffer is longer than what it holds until finish(): its growth
+// costs no copy of a few bytes for each entry.
+class Output {
  public:
-  Scanner(const TreeView& tree, const ScanRequest& request, ScanBatch& batch) noexcept
-      : tree_(&tree), request_(&request), batch_(&batch) {}
-
-  void limit(std::size_t items_max, std::size_t bytes_max) noexcept {
-    items_end_ = batch_->items.size() + std::max<std::size_t>(items_max, 1);
-    bytes_end_ = batch_->bytes.size() + bytes_max;
+  Output(ScanBatch& batch, std::size_t items_max, std::size_t bytes_max)
+      : batch_(&batch),
+        bytes_(batch.bytes.size()),
+        items_end_(batch.items.size() + std::max<std::size_t>(items_max, 1)),
+        bytes_end_(bytes_ + bytes_max) {
+    mark();
+    batch.items.reserve(batch.items.size() + std::min(items_max, items_reserved_max));
   }
 
-  [[nodiscard]] Result<void> run() {
-    batch_->at_end = false;
-    pins_.push_back(ARTFS_TRY(tree_->cache.pin(tree_->root)));
+  [[nodiscard]] bool is_full() const noexcept {
+    return batch_->items.size() >= items_end_ || bytes_ >= bytes_end_;
+  }
+
+  // The key is `path` and `rest`.
+  void add(std::string_view path, std::string_view rest, const frame::Leaf& leaf, bool keys_only) {
+    const std::string_view value = keys_only ? std::string_view() : leaf.value;
+    const std::size_t key_bytes = path.size() + rest.size();
+    make_room(key_bytes + value.size());
+    batch_->items.push_back({.key_off = bytes_,
+                             .key_bytes = key_bytes,
+                             .value_off = bytes_ + key_bytes,
+                             .value_bytes = value.size(),
+                             .version = leaf.version});
+    append(path);
+    append(rest);
+    append(value);
+  }
+
+  void add_rollup(std::string_view entry) {
+    make_room(entry.size());
+    batch_->items.push_back({.key_off = bytes_,
+                             .key_bytes = entry.size(),
+                             .value_off = bytes_ + entry.size(),
+                             .is_rollup = true});
+    append(entry);
+  }
+
+  // All there is counts.
+  void mark() noexcept {
+    marked_items_ = batch_->items.size();
+    marked_bytes_ = bytes_;
+  }
+
+  [[nodiscard]] std::size_t marked_items() const noexcept { return marked_items_; }
+
+  void take_back() {
+    batch_->items.resize(marked_items_);
+    bytes_ = marked_bytes_;
+  }
+
+  [[nodiscard]] std::string_view last_key() const noexcept {
+    const ScanItem& item = batch_->items.back();
+    return std::string_view(batch_->bytes).substr(item.key_off, item.key_bytes);
+  }
+
+  void finish() { batch_->bytes.resize(bytes_); }
+
+ private:
+  static constexpr std::size_t items_reserved_max = 1024;
+  static constexpr std::size_t bytes_min = kib;
+
+  void make_room(std::size_t bytes) {
+    const std::size_t size = batch_->bytes.size();
+    if (bytes_ + bytes > size) batch_->bytes.resize(std::max(2 * size, bytes_ + bytes + bytes_min));
+  }
+
+  void append(std::string_view chars) noexcept {
+    std::copy_n(chars.data(), chars.size(), batch_->bytes.data() + bytes_);
+    bytes_ += chars.size();
+  }
+
+  ScanBatch* batch_;
+  std::size_t bytes_;
+  std::size_t items_end_;
+  std::size_t bytes_end_;
+  std::size_t marked_items_ = 0;
+  std::size_t marked_bytes_ = 0;
+};
+
+// One way through the tree until the batch is full, the end is reached, or something is in the way.
+class Scanner {
+ public:
+  Scanner(const TreeView& tree, const ScanRequest& request, Output& out) noexcept
+      : tree_(&tree), request_(&request), out_(&out), scratch_(&scratch_of_thread()) {}
+
+  Scanner(const Scanner&) = delete;
+  Scanner& operator=(const Scanner&) = delete;
+
+  ~Scanner() {
+    scratch_->levels.clear();
+    scratch_->frames.clear();
+  }
+
+  // True when there is no entry behind the last one. Entries count up to the output's mark.
+  [[nodiscard]] Result<bool> run() {
+    ARTFS_TRY(open_frame(tree_->root));
     const Ref root = view().root();
     if (root != no_ref) ARTFS_TRY(enter(root, request_->after_valid));
-    while (!levels_.empty()) {
-      if (is_full()) return {};
-      ARTFS_TRY(step());
+    while (!levels().empty() && !out_->is_full()) {
+      ARTFS_TRY(follow());
     }
-    batch_->at_end = !is_full();
-    return {};
+    ARTFS_TRY(settle());
+    return levels().empty();
   }
 
  private:
-  // A node whose edges are being followed.
-  struct Level {
-    Ref node = no_ref;
-    std::size_t path_bytes = 0;  // the node's label included
-    std::size_t next = 0;        // edge byte to go on with
-    std::size_t end = 256;       // first one that is not wanted
-    bool is_bounded = false;     // the path so far is a prefix of `after`
-    bool is_frame_root = false;  // of the last pin, which goes with the level
-  };
+  [[nodiscard]] std::vector<Level>& levels() const noexcept { return scratch_->levels; }
 
-  [[nodiscard]] View view() const noexcept { return View(pins_.back().bytes()); }
+  [[nodiscard]] frame::Look& look() const noexcept { return scratch_->frames.back(); }
 
-  [[nodiscard]] bool is_full() const noexcept {
-    return batch_->items.size() >= items_end_ || batch_->bytes.size() >= bytes_end_;
+  [[nodiscard]] View view() const noexcept { return View(look().bytes()); }
+
+  [[nodiscard]] std::string_view path() const noexcept {
+    return {scratch_->path.data(), path_bytes_};
+  }
+
+  // What was read in this frame holds, or all since the last mark is void.
+  [[nodiscard]] Result<void> settle() const {
+    if (!look().valid()) return fail(Errc::contended);
+    out_->mark();
+    return {};
   }
 
   [[nodiscard]] tl::unexpected<Error> damaged() const {
-    return fail(Errc::frame_corrupt, pins_.back().id().raw);
+    if (!settle()) return fail(Errc::contended);
+    return fail(Errc::frame_corrupt, look().id().raw);
   }
 
-  // Follows one edge of the deepest level.
-  [[nodiscard]] Result<void> step() {
-    Level& level = levels_.back();
-    path_.resize(level.path_bytes);
+  [[nodiscard]] Result<void> open_frame(FrameId id) {
+    Result<frame::Look> found = tree_->cache.look(id);
+    // It is the right frame, or truly missing, if the one that led here still says so.
+    if (!scratch_->frames.empty()) ARTFS_TRY(settle());
+    if (!found) return fail(found.error());
+    scratch_->frames.push_back(*std::move(found));
+    return {};
+  }
+
+  // Back to the frame above, which must be as it was.
+  [[nodiscard]] Result<void> leave_frame() {
+    ARTFS_TRY(settle());
+    scratch_->frames.pop_back();
+    if (!look().reopen()) return fail(Errc::contended);
+    return {};
+  }
+
+  // Follows the edges of the deepest level: leaves at once, as far as they go; then down, or back up.
+  [[nodiscard]] Result<void> follow() {
+    const std::size_t depth = levels().size() - 1;
     Node node;
-    if (!view().node(level.node, node)) return damaged();
-    const Edge edge = next_edge(node, level.next);
-    if (edge.child == no_ref || edge.byte >= level.end) {
-      if (level.is_frame_root) pins_.pop_back();
-      levels_.pop_back();
-      return {};
+    if (!view().node(levels()[depth].node, node)) return damaged();
+    for (;;) {
+      Level& level = levels()[depth];
+      path_bytes_ = level.path_bytes;
+      const Edge edge = next_edge(node, level.next);
+      if (edge.child == no_ref || edge.byte >= level.end) {
+        const bool is_frame_root = level.is_frame_root;
+        levels().pop_back();
+        return is_frame_root ? leave_frame() : settle();
+      }
+      level.next = static_cast<std::uint16_t>(edge.byte + 1);
+      if (path_bytes_ == key_bytes_max) return damaged();
+      bool is_bounded = level.is_bounded;
+      scratch_->path[path_bytes_++] = static_cast<char>(edge.byte);
+      if (lengthened(level.path_bytes, is_bounded) == Turn::into) {
+        frame::Leaf leaf;
+        if (view().leaf(edge.child, leaf)) {
+          if (!take_leaf(leaf, is_bounded)) return damaged();
+        } else if (view().kind(edge.child) == ObjectKind::crossing) {
+          --path_bytes_;
+          return cross(node, edge, level);
+        } else {
+          return enter(edge.child, is_bounded);
+        }
+      }
+      if (out_->is_full()) return settle();
     }
-    level.next = std::size_t{edge.byte} + 1;
-    bool is_bounded = level.is_bounded;
-    const bool was_bounded = is_bounded;
-    path_.push_back(static_cast<char>(edge.byte));
-    if (lengthened(level.path_bytes, is_bounded) == Way::around) return {};
-    if (view().kind(edge.child) != ObjectKind::crossing) return enter(edge.child, is_bounded);
-    path_.pop_back();
-    return cross(edge, was_bounded);
   }
 
   // The object at `ref` hangs below the path.
   [[nodiscard]] Result<void> enter(Ref ref, bool is_bounded) {
-    const std::size_t path_bytes = path_.size();
+    const std::size_t path_bytes = path_bytes_;
     frame::Leaf leaf;
     if (view().leaf(ref, leaf)) {
-      if (path_bytes + leaf.suffix.size() > key_bytes_max) return damaged();
-      path_.append(leaf.suffix);
-      if (lengthened(path_bytes, is_bounded) == Way::into) emit_key(leaf, is_bounded);
+      if (!take_leaf(leaf, is_bounded)) return damaged();
       return {};
     }
     Node node;
     if (!view().node(ref, node)) return damaged();
-    if (path_bytes + node.label.size() > key_bytes_max) return damaged();
     // Every way down ends at a key; a walk through damage that finds none could take for ever.
     if (node.own == no_ref && next_edge(node, 0).child == no_ref) return damaged();
-    path_.append(node.label);
-    if (lengthened(path_bytes, is_bounded) == Way::around) return {};
+    if (!extend(node.label)) return damaged();
+    if (lengthened(path_bytes, is_bounded) == Turn::around) return {};
     if (node.own != no_ref) {
       if (!view().leaf(node.own, leaf)) return damaged();
-      emit_key(leaf, is_bounded);
+      emit(leaf, is_bounded);
     }
-    fetch_children(node);
-    push_level(ref, is_bounded);
+    push_level(node, is_bounded);
     return {};
+  }
+
+  void push_level(const Node& node, bool is_bounded) {
+    Level level{.node = node.ref,
+                .is_bounded = is_bounded,
+                .path_bytes = static_cast<std::uint16_t>(path_bytes_)};
+    const std::string_view prefix = request_->prefix;
+    if (path_bytes_ < prefix.size()) {
+      level.next = static_cast<std::uint8_t>(prefix[path_bytes_]);
+      level.end = static_cast<std::uint16_t>(level.next + 1);
+    }
+    if (is_bounded && path_bytes_ < after().size()) {
+      const std::uint16_t from = static_cast<std::uint8_t>(after()[path_bytes_]);
+      level.next = std::max(level.next, from);
+    }
+    fetch_children(node, level);
+    levels().push_back(level);
   }
 
   // Siblings lie all over the frame: ask for them together rather than miss one after the other.
-  void fetch_children(const Node& node) const noexcept {
+  void fetch_children(const Node& node, const Level& level) const noexcept {
     if (node.kind != ObjectKind::node4 && node.kind != ObjectKind::node16) return;
     for (std::size_t i = 0; i < node.count; ++i) {
-      const std::size_t off = child_slot_off(node.kind, i, 0);
-      __builtin_prefetch(view().at(*reinterpret_cast<const format::le16*>(node.at + off)));
+      const Edge edge = sorted_edge(node, i);
+      if (edge.byte >= level.next && edge.byte < level.end)
+        __builtin_prefetch(view().at(edge.child));
     }
   }
 
-  void push_level(Ref ref, bool is_bounded) {
-    Level level{.node = ref, .path_bytes = path_.size(), .is_bounded = is_bounded};
-    const std::string_view prefix = request_->prefix;
-    if (path_.size() < prefix.size()) {
-      level.next = static_cast<std::uint8_t>(prefix[path_.size()]);
-      level.end = level.next + 1;
-    }
-    if (is_bounded && path_.size() < request_->after.size()) {
-      const std::size_t from = static_cast<std::uint8_t>(request_->after[path_.size()]);
-      level.next = std::max(level.next, from);
-    }
-    levels_.push_back(level);
-  }
-
-  // Into the frame behind the edge; its root is entered with the edge byte ahead and restricted to it.
-  [[nodiscard]] Result<void> cross(const Edge& edge, bool is_bounded) {
+  // Into the frame behind the edge; its root is entered with the edge byte ahead. Edges in a row that lead
+  // to the same frame are followed there together.
+  [[nodiscard]] Result<void> cross(const Node& node, const Edge& edge, Level& above) {
     const FrameId id = view().crossing(edge.child);
-    if (!id || pins_.size() > frames_on_way_max + path_.size()) return damaged();
-    pins_.push_back(ARTFS_TRY(tree_->cache.pin(id)));
+    if (!id || scratch_->frames.size() > frames_on_way_max + path_bytes_) return damaged();
+    std::uint16_t end = static_cast<std::uint16_t>(edge.byte + 1);
+    for (;;) {
+      const Edge more = next_edge(node, end);
+      if (more.child != edge.child || more.byte >= above.end) break;
+      end = static_cast<std::uint16_t>(more.byte + 1);
+    }
+    const bool is_bounded = above.is_bounded;
+    const std::size_t above_bytes = above.path_bytes;
+    const std::size_t depth = levels().size();
+    look().close();
+    ARTFS_TRY(open_frame(id));
     const Ref root = view().root();
-    const std::size_t depth = levels_.size();
     if (root == no_ref) return damaged();
     ARTFS_TRY(enter(root, is_bounded));
-    if (levels_.size() == depth) {
-      pins_.pop_back();  // a leaf, or nothing that is wanted
-      return {};
-    }
-    Level& level = levels_.back();
+    if (levels().size() == depth) return leave_frame();  // a leaf, or nothing that is wanted
+    Level& level = levels().back();
     level.is_frame_root = true;
-    if (level.path_bytes == levels_[depth - 1].path_bytes) {
+    if (level.path_bytes == above_bytes) {
       Node fork;
       const bool has_edge = view().node(root, fork) && find_edge(fork, edge.byte).child != no_ref;
       if (!has_edge) return damaged();
-      level.next = std::max<std::size_t>(level.next, edge.byte);
-      level.end = std::min<std::size_t>(level.end, std::size_t{edge.byte} + 1);
+      level.next = std::max<std::uint16_t>(level.next, edge.byte);
+      level.end = std::min(level.end, end);
+      levels()[depth - 1].next = end;
     }
     return {};
   }
 
+  // False when the key would be too long.
+  [[nodiscard]] bool extend(std::string_view more) noexcept {
+    if (path_bytes_ + more.size() > key_bytes_max) return false;
+    std::copy_n(more.data(), more.size(), scratch_->path.data() + path_bytes_);
+    path_bytes_ += more.size();
+    return true;
+  }
+
   // The path has grown behind `from`. `is_bounded` is kept up to date.
-  [[nodiscard]] Way lengthened(std::size_t from, bool& is_bounded) {
-    const std::string_view grown = std::string_view(path_).substr(from);
+  [[nodiscard]] Turn lengthened(std::size_t from, bool& is_bounded) {
+    const std::string_view grown = path().substr(from);
     const std::string_view prefix = request_->prefix;
     if (from < prefix.size()) {
       const std::size_t bytes = std::min(grown.size(), prefix.size() - from);
-      if (grown.substr(0, bytes) != prefix.substr(from, bytes)) return Way::around;
+      if (grown.substr(0, bytes) != prefix.substr(from, bytes)) return Turn::around;
     }
     if (is_bounded && !grown.empty()) {
-      const std::string_view rest = request_->after.substr(from);
+      const std::string_view rest = after().substr(from);
       const std::size_t bytes = std::min(grown.size(), rest.size());
       const int order = grown.substr(0, bytes).compare(rest.substr(0, bytes));
-      if (order < 0) return Way::around;
+      if (order < 0) return Turn::around;
       is_bounded = order == 0 && grown.size() <= rest.size();
     }
-    return is_rolled_up(from) ? Way::around : Way::into;
+    return request_->delimiter && is_rolled_up(from) ? Turn::around : Turn::into;
   }
 
   // Emits the roll-up when the grown part holds the first delimiter behind the prefix.
   [[nodiscard]] bool is_rolled_up(std::size_t from) {
-    if (!request_->delimiter) return false;
     const std::size_t at =
-        path_.find(*request_->delimiter, std::max(from, request_->prefix.size()));
-    if (at == std::string::npos) return false;
-    const std::string_view entry = std::string_view(path_).substr(0, at + 1);
-    if (request_->after_valid && entry <= request_->after) return true;
-    batch_->items.push_back({.key_off = batch_->bytes.size(),
-                             .key_bytes = entry.size(),
-                             .value_off = batch_->bytes.size() + entry.size(),
-                             .is_rollup = true});
-    batch_->bytes.append(entry);
+        path().find(*request_->delimiter, std::max(from, request_->prefix.size()));
+    if (at == std::string_view::npos) return false;
+    const std::string_view entry = path().substr(0, at + 1);
+    if (!request_->after_valid || entry > after()) out_->add_rollup(entry);
     return true;
   }
 
-  void emit_key(const frame::Leaf& leaf, bool is_bounded) {
-    // Bounded: the key is a prefix of `after`, so not behind it.
-    if (is_bounded || path_.size() < request_->prefix.size()) return;
-    ScanItem item{.key_off = batch_->bytes.size(),
-                  .key_bytes = path_.size(),
-                  .value_off = batch_->bytes.size() + path_.size(),
-                  .version = leaf.version};
-    batch_->bytes.append(path_);
-    if (!request_->keys_only) {
-      item.value_bytes = leaf.value.size();
-      batch_->bytes.append(leaf.value);
+  // False when the leaf is none that can hang here.
+  [[nodiscard]] bool take_leaf(const frame::Leaf& leaf, bool is_bounded) {
+    const std::size_t path_bytes = path_bytes_;
+    const bool is_plain =
+        !is_bounded && !request_->delimiter && path_bytes >= request_->prefix.size();
+    if (is_plain) {
+      if (path_bytes + leaf.suffix.size() > key_bytes_max) return false;
+      out_->add(path(), leaf.suffix, leaf, request_->keys_only);
+      return true;
     }
-    batch_->items.push_back(item);
+    if (!extend(leaf.suffix)) return false;
+    if (lengthened(path_bytes, is_bounded) == Turn::into) emit(leaf, is_bounded);
+    return true;
   }
+
+  void emit(const frame::Leaf& leaf, bool is_bounded) {
+    // Bounded: the key is a prefix of `after`, so not behind it.
+    if (is_bounded || path_bytes_ < request_->prefix.size()) return;
+    out_->add(path(), {}, leaf, request_->keys_only);
+  }
+
+  [[nodiscard]] std::string_view after() const noexcept { return request_->after; }
 
   const TreeView* tree_;
   const ScanRequest* request_;
-  ScanBatch* batch_;
-  std::size_t items_end_ = 0;
-  std::size_t bytes_end_ = 0;
-  std::string path_;
-  std::vector<Level> levels_;
-  std::vector<frame::Pin> pins_;
+  Output* out_;
+  Scratch* scratch_;
+  std::size_t path_bytes_ = 0;
 };
 
 }  // namespace
 
 Result<void> scan(const TreeView& tree, const ScanRequest& request, std::size_t items_max,
                   std::size_t bytes_max, ScanBatch& batch) {
-  Scanner scanner(tree, request, batch);
-  scanner.limit(items_max, bytes_max);
-  return scanner.run();
+  Output out(batch, items_max, bytes_max);
+  ScanRequest rest = request;
+  std::string& after = scratch_of_thread().after;
+  batch.at_end = false;
+  Result<bool> ran = fail(Errc::contended);
+  for (unsigned attempt = 0; attempt < attempts_max; ++attempt) {
+    const std::size_t counted = out.marked_items();
+    ran = Scanner(tree, rest, out).run();
+    if (ran || ran.error().code != Errc::contended) break;
+    out.take_back();
+    if (out.marked_items() == counted) continue;
+    // It gets on: patience starts anew.
+    attempt = 0;
+    after.assign(out.last_key());
+    rest.after = after;
+    rest.after_valid = true;
+  }
+  if (!ran) out.take_back();
+  out.finish();
+  if (!ran) return fail(ran.error());
+  batch.at_end = *ran;
+  return {};
 }
 
 }  // namespace artfs::art

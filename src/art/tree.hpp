@@ -5,9 +5,13 @@
 //             that is needed and not resident ends the call with frame_not_resident (detail: its id);
 //             the caller releases its latches, loads the frame, keeps the pin, and calls again.
 //             The root frame's id never changes.
-// Threading:  readers under the tree's latch shared, writers exclusive (and the commit gate shared).
-// Cost:       O(key bytes) plus one pin per frame crossed.
-// Errors:     frame_not_resident, frame_corrupt (a structure that check rejects), key_not_found.
+//             Readers (find .. scan) look at frames without latches (walk.hpp) and return copies: what one
+//             key's answer says was so at some moment of the call, whole.
+// Threading:  readers: any thread that holds no frame latch. Writers: the latches of the frames they change
+//             exclusive, and the commit gate shared.
+// Cost:       O(key bytes) plus one look per frame crossed.
+// Errors:     frame_not_resident, frame_corrupt (a structure that check rejects), key_not_found; contended
+//             from a reader that writers disturbed too often: again with the commit gate exclusive.
 // Invariants: PI no byte of a frame depends on key bytes above its entry edge.
 //             AP after plan_write() succeeded and until the latch is released, insert() and erase() of
 //             the planned keys cannot fail.
@@ -36,12 +40,27 @@ struct TreeView {
 };
 
 struct Found {
-  std::string_view value;  // into the pinned frame: copy it before the latch goes
+  std::string value;
   Lsn version{};
-  frame::Pin pin;
+  frame::Look look;  // closed; of the frame that holds it
 };
 
 [[nodiscard]] Result<Found> find(const TreeView& tree, std::string_view key);
+// As find, into a buffer the caller reuses; it may change also when the key is not found.
+[[nodiscard]] Result<Lsn> find_into(const TreeView& tree, std::string_view key, std::string& value);
+[[nodiscard]] Result<bool> contains(const TreeView& tree, std::string_view key);
+
+// An answer, yes or no, with the frame that decides it: it holds as long as the look is valid.
+struct Seen {
+  bool exists = false;
+  Lsn version{};     // of the key
+  frame::Look look;  // closed
+};
+
+// For who acts on the answer later, with the frame latched. `value` may be null.
+[[nodiscard]] Result<Seen> see(const TreeView& tree, std::string_view key, std::string* value);
+// Whether keys start with the prefix.
+[[nodiscard]] Result<Seen> see_prefix(const TreeView& tree, std::string_view prefix);
 [[nodiscard]] Result<bool> prefix_empty(const TreeView& tree, std::string_view prefix);
 // Length of the longest stored key that is a prefix of `key`.
 [[nodiscard]] Result<std::size_t> longest_prefix(const TreeView& tree, std::string_view key);
@@ -61,15 +80,16 @@ struct ScanItem {
   bool is_rollup = false;
 };
 
-// A run of entries copied out under one latch hold.
+// A run of entries copied out; of the entries of one node, all or none reflect a change beside.
 struct ScanBatch {
   std::string bytes;
   std::vector<ScanItem> items;
   bool at_end = false;  // no entry behind the last item
 };
 
-// Appends up to `items_max` entries (about `bytes_max` bytes, at least one entry) to the batch. On
-// frame_not_resident what was gathered stays valid: the caller may use it or load and continue.
+// Appends up to `items_max` entries (about `bytes_max` bytes, at least one entry) to the batch. A key that
+// was there throughout is neither skipped nor repeated, whatever happens beside. On frame_not_resident and
+// contended what was gathered stays valid: the caller may use it or load and continue.
 [[nodiscard]] Result<void> scan(const TreeView& tree, const ScanRequest& request,
                                 std::size_t items_max, std::size_t bytes_max, ScanBatch& batch);
 

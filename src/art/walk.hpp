@@ -19,6 +19,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "artfs/result.hpp"
@@ -59,18 +60,21 @@ struct WayEnd {
 [[nodiscard]] Result<WayEnd> try_walk(const TreeView& tree, std::string_view key, Goal goal,
                                       std::vector<Way>* ways);
 
-// What `read` (WayEnd& -> Result<T>) copied out of the frame the way ends in, when that held.
+// What `read` (WayEnd& -> Result<T>) copied out of the frame the way ends in, when that held; the look it held
+// for, closed, goes to `kept`.
 template <typename Read>
-[[nodiscard]] auto answer(const TreeView& tree, std::string_view key, Goal goal, const Read& read)
-    -> decltype(read(std::declval<WayEnd&>())) {
+[[nodiscard]] auto answer(const TreeView& tree, std::string_view key, Goal goal, const Read& read,
+                          frame::Look* kept = nullptr) -> decltype(read(std::declval<WayEnd&>())) {
   for (unsigned attempt = 0; attempt < attempts_max; ++attempt) {
     Result<WayEnd> end = try_walk(tree, key, goal, nullptr);
     if (end) {
       auto result = read(*end);
-      if (end->look.valid()) return result;
-    } else if (end.error().code != Errc::contended) {
-      return fail(end.error());
+      if (!end->look.valid()) continue;
+      end->look.close();
+      if (kept != nullptr) *kept = std::move(end->look);
+      return result;
     }
+    if (end.error().code != Errc::contended) return fail(end.error());
   }
   return fail(Errc::contended);
 }

@@ -8,26 +8,36 @@ namespace {
 // How often an operation that found every frame pinned or dirty starts over after a checkpoint.
 constexpr unsigned relief_max = 8;
 
+bool is_passing(const Error& error) noexcept {
+  return error.code == Errc::frame_not_resident || error.code == Errc::contended;
+}
+
 }  // namespace
 
+// One attempt; when writers disturbed it too often, once more with all of them kept out.
 template <typename Read>
-auto StoreImpl::with_frames(TreeState& tree, const Read& read) -> decltype(read()) {
+auto StoreImpl::undisturbed(TreeState& tree, const Read& read) -> decltype(read()) {
   {
     const sync::SharedGuard shared(tree.latch);
     auto result = read();
-    if (result || result.error().code != Errc::frame_not_resident) return result;
+    if (result || result.error().code != Errc::contended) return result;
   }
+  const sync::GateExclusive alone(gate_);
+  return read();
+}
+
+template <typename Read>
+auto StoreImpl::with_frames(TreeState& tree, const Read& read) -> decltype(read()) {
+  auto first = undisturbed(tree, read);
+  if (first || !is_passing(first.error())) return first;
   Misses misses(*cache_);
   unsigned reliefs = 0;
   for (;;) {
-    Error missing{};
-    {
-      const sync::SharedGuard shared(tree.latch);
-      auto result = read();
-      if (result || result.error().code != Errc::frame_not_resident) return result;
-      missing = result.error();
-    }
-    const Result<void> loaded = misses.load(FrameId{missing.detail});
+    auto result = undisturbed(tree, read);
+    if (result || !is_passing(result.error())) return result;
+    // Evictions alone can disturb it now: what was missed again stays, pinned.
+    if (result.error().code == Errc::contended) continue;
+    const Result<void> loaded = misses.load(FrameId{result.error().detail});
     if (loaded) continue;
     if (loaded.error().code != Errc::cache_exhausted || ++reliefs > relief_max) {
       return fail(loaded.error());
@@ -41,24 +51,14 @@ Result<Version> StoreImpl::get_into(TreeId id, std::string_view key, std::string
   TreeState* tree = trees_.find(id);
   if (tree == nullptr) return fail(Errc::tree_not_found, id.raw);
   if (key.size() > key_bytes_max) return fail(Errc::key_too_long, key.size());
-  return with_frames(*tree, [&]() -> Result<Version> {
-    const Result<art::Found> found = art::find(applier_->view(*tree), key);
-    if (!found) return fail(found.error());
-    value.assign(found->value);
-    return found->version;
-  });
+  return with_frames(*tree, [&] { return art::find_into(applier_->view(*tree), key, value); });
 }
 
 Result<bool> StoreImpl::contains(TreeId id, std::string_view key) {
   TreeState* tree = trees_.find(id);
   if (tree == nullptr) return fail(Errc::tree_not_found, id.raw);
   if (key.size() > key_bytes_max) return fail(Errc::key_too_long, key.size());
-  return with_frames(*tree, [&]() -> Result<bool> {
-    const Result<art::Found> found = art::find(applier_->view(*tree), key);
-    if (found) return true;
-    if (found.error().code == Errc::key_not_found) return false;
-    return fail(found.error());
-  });
+  return with_frames(*tree, [&] { return art::contains(applier_->view(*tree), key); });
 }
 
 Result<bool> StoreImpl::prefix_empty(TreeId id, std::string_view prefix) {
@@ -79,7 +79,7 @@ Result<std::string> StoreImpl::longest_prefix(TreeId id, std::string_view key) {
 
 Result<void> StoreImpl::scan(TreeId id, const art::ScanRequest& request, std::size_t items_max,
                              art::ScanBatch& batch) {
-  // About what one reader copies under a latch in some tens of microseconds.
+  // About what is copied in some tens of microseconds.
   constexpr std::size_t batch_bytes_max = 128 * kib;
   TreeState* tree = trees_.find(id);
   if (tree == nullptr) return fail(Errc::tree_not_found, id.raw);
@@ -89,9 +89,7 @@ Result<void> StoreImpl::scan(TreeId id, const art::ScanRequest& request, std::si
     batch.at_end = false;
     Result<void> scanned =
         art::scan(applier_->view(*tree), request, items_max, batch_bytes_max, batch);
-    if (!scanned && scanned.error().code == Errc::frame_not_resident && !batch.items.empty()) {
-      return {};
-    }
+    if (!scanned && is_passing(scanned.error()) && !batch.items.empty()) return {};
     return scanned;
   });
 }

@@ -134,7 +134,9 @@ class StoreImpl {
   [[nodiscard]] Result<void> finish_change(const wal::Appended& done);
   [[nodiscard]] Result<void> relieve();
   [[nodiscard]] Result<void> run_checkpoint();
-  // Repeats `read`, under the tree's latch shared, until every frame it needs is resident.
+  template <typename Read>
+  [[nodiscard]] auto undisturbed(TreeState& tree, const Read& read) -> decltype(read());
+  // Repeats `read` until every frame it needs is resident and nobody disturbs it.
   template <typename Read>
   [[nodiscard]] auto with_frames(TreeState& tree, const Read& read) -> decltype(read());
 
