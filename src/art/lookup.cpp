@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
-#include <utility>
 #include <vector>
 
 #include "art/tree.hpp"
@@ -51,29 +50,9 @@ Result<bool> read_leaf(const WayEnd& end, std::string_view key, std::string* val
 
 }  // namespace
 
-Result<Seen> see(const TreeView& tree, std::string_view key, std::string* value) {
-  Seen seen;
-  seen.exists = ARTFS_TRY(answer(
-      tree, key, Goal::whole_key,
-      [&](const WayEnd& end) { return read_leaf(end, key, value, seen.version); }, &seen.look));
-  return seen;
-}
-
-Result<Seen> see_prefix(const TreeView& tree, std::string_view prefix) {
-  Seen seen;
-  seen.exists = ARTFS_TRY(answer(
-      tree, prefix, Goal::prefix,
-      [&](const WayEnd& end) -> Result<bool> { return is_above_keys(end.stop, prefix); },
-      &seen.look));
-  return seen;
-}
-
 Result<Found> find(const TreeView& tree, std::string_view key) {
   Found found;
-  Seen seen = ARTFS_TRY(see(tree, key, &found.value));
-  if (!seen.exists) return fail(Errc::key_not_found);
-  found.version = seen.version;
-  found.look = std::move(seen.look);
+  found.version = ARTFS_TRY(find_into(tree, key, found.value));
   return found;
 }
 

@@ -42,7 +42,6 @@ struct TreeView {
 struct Found {
   std::string value;
   Lsn version{};
-  frame::Look look;  // closed; of the frame that holds it
 };
 
 [[nodiscard]] Result<Found> find(const TreeView& tree, std::string_view key);
@@ -50,17 +49,6 @@ struct Found {
 [[nodiscard]] Result<Lsn> find_into(const TreeView& tree, std::string_view key, std::string& value);
 [[nodiscard]] Result<bool> contains(const TreeView& tree, std::string_view key);
 
-// An answer, yes or no, with the frame that decides it: it holds as long as the look is valid.
-struct Seen {
-  bool exists = false;
-  Lsn version{};     // of the key
-  frame::Look look;  // closed
-};
-
-// For who acts on the answer later, with the frame latched. `value` may be null.
-[[nodiscard]] Result<Seen> see(const TreeView& tree, std::string_view key, std::string* value);
-// Whether keys start with the prefix.
-[[nodiscard]] Result<Seen> see_prefix(const TreeView& tree, std::string_view prefix);
 [[nodiscard]] Result<bool> prefix_empty(const TreeView& tree, std::string_view prefix);
 // Length of the longest stored key that is a prefix of `key`.
 [[nodiscard]] Result<std::size_t> longest_prefix(const TreeView& tree, std::string_view key);

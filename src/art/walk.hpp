@@ -60,21 +60,18 @@ struct WayEnd {
 [[nodiscard]] Result<WayEnd> try_walk(const TreeView& tree, std::string_view key, Goal goal,
                                       std::vector<Way>* ways);
 
-// What `read` (WayEnd& -> Result<T>) copied out of the frame the way ends in, when that held; the look it held
-// for, closed, goes to `kept`.
+// What `read` (WayEnd& -> Result<T>) copied out of the frame the way ends in, when that held.
 template <typename Read>
-[[nodiscard]] auto answer(const TreeView& tree, std::string_view key, Goal goal, const Read& read,
-                          frame::Look* kept = nullptr) -> decltype(read(std::declval<WayEnd&>())) {
+[[nodiscard]] auto answer(const TreeView& tree, std::string_view key, Goal goal, const Read& read)
+    -> decltype(read(std::declval<WayEnd&>())) {
   for (unsigned attempt = 0; attempt < attempts_max; ++attempt) {
     Result<WayEnd> end = try_walk(tree, key, goal, nullptr);
     if (end) {
       auto result = read(*end);
-      if (!end->look.valid()) continue;
-      end->look.close();
-      if (kept != nullptr) *kept = std::move(end->look);
-      return result;
+      if (end->look.valid()) return result;
+    } else if (end.error().code != Errc::contended) {
+      return fail(end.error());
     }
-    if (end.error().code != Errc::contended) return fail(end.error());
   }
   return fail(Errc::contended);
 }

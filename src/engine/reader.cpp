@@ -16,24 +16,21 @@ bool is_passing(const Error& error) noexcept {
 
 // One attempt; when writers disturbed it too often, once more with all of them kept out.
 template <typename Read>
-auto StoreImpl::undisturbed(TreeState& tree, const Read& read) -> decltype(read()) {
-  {
-    const sync::SharedGuard shared(tree.latch);
-    auto result = read();
-    if (result || result.error().code != Errc::contended) return result;
-  }
+auto StoreImpl::undisturbed(const Read& read) -> decltype(read()) {
+  auto result = read();
+  if (result || result.error().code != Errc::contended) return result;
   const sync::GateExclusive alone(gate_);
   return read();
 }
 
 template <typename Read>
-auto StoreImpl::with_frames(TreeState& tree, const Read& read) -> decltype(read()) {
-  auto first = undisturbed(tree, read);
+auto StoreImpl::with_frames(const Read& read) -> decltype(read()) {
+  auto first = undisturbed(read);
   if (first || !is_passing(first.error())) return first;
   Misses misses(*cache_);
   unsigned reliefs = 0;
   for (;;) {
-    auto result = undisturbed(tree, read);
+    auto result = undisturbed(read);
     if (result || !is_passing(result.error())) return result;
     // Evictions alone can disturb it now: what was missed again stays, pinned.
     if (result.error().code == Errc::contended) continue;
@@ -51,29 +48,29 @@ Result<Version> StoreImpl::get_into(TreeId id, std::string_view key, std::string
   TreeState* tree = trees_.find(id);
   if (tree == nullptr) return fail(Errc::tree_not_found, id.raw);
   if (key.size() > key_bytes_max) return fail(Errc::key_too_long, key.size());
-  return with_frames(*tree, [&] { return art::find_into(applier_->view(*tree), key, value); });
+  return with_frames([&] { return art::find_into(applier_->view(*tree), key, value); });
 }
 
 Result<bool> StoreImpl::contains(TreeId id, std::string_view key) {
   TreeState* tree = trees_.find(id);
   if (tree == nullptr) return fail(Errc::tree_not_found, id.raw);
   if (key.size() > key_bytes_max) return fail(Errc::key_too_long, key.size());
-  return with_frames(*tree, [&] { return art::contains(applier_->view(*tree), key); });
+  return with_frames([&] { return art::contains(applier_->view(*tree), key); });
 }
 
 Result<bool> StoreImpl::prefix_empty(TreeId id, std::string_view prefix) {
   TreeState* tree = trees_.find(id);
   if (tree == nullptr) return fail(Errc::tree_not_found, id.raw);
   if (prefix.size() > key_bytes_max) return fail(Errc::key_too_long, prefix.size());
-  return with_frames(*tree, [&] { return art::prefix_empty(applier_->view(*tree), prefix); });
+  return with_frames([&] { return art::prefix_empty(applier_->view(*tree), prefix); });
 }
 
 Result<std::string> StoreImpl::longest_prefix(TreeId id, std::string_view key) {
   TreeState* tree = trees_.find(id);
   if (tree == nullptr) return fail(Errc::tree_not_found, id.raw);
   if (key.size() > key_bytes_max) return fail(Errc::key_too_long, key.size());
-  const std::size_t length = ARTFS_TRY(
-      with_frames(*tree, [&] { return art::longest_prefix(applier_->view(*tree), key); }));
+  const std::size_t length =
+      ARTFS_TRY(with_frames([&] { return art::longest_prefix(applier_->view(*tree), key); }));
   return std::string(key.substr(0, length));
 }
 
@@ -83,7 +80,7 @@ Result<void> StoreImpl::scan(TreeId id, const art::ScanRequest& request, std::si
   constexpr std::size_t batch_bytes_max = 128 * kib;
   TreeState* tree = trees_.find(id);
   if (tree == nullptr) return fail(Errc::tree_not_found, id.raw);
-  return with_frames(*tree, [&]() -> Result<void> {
+  return with_frames([&]() -> Result<void> {
     batch.bytes.clear();
     batch.items.clear();
     batch.at_end = false;

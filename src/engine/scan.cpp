@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Scan: batches copied out under one latch hold each; between them only the last key is kept.
+// Scan: batches copied out without latches; between them only the last key is kept.
 #include <algorithm>
 
 #include "engine/store_impl.hpp"

@@ -135,10 +135,10 @@ class StoreImpl {
   [[nodiscard]] Result<void> relieve();
   [[nodiscard]] Result<void> run_checkpoint();
   template <typename Read>
-  [[nodiscard]] auto undisturbed(TreeState& tree, const Read& read) -> decltype(read());
+  [[nodiscard]] auto undisturbed(const Read& read) -> decltype(read());
   // Repeats `read` until every frame it needs is resident and nobody disturbs it.
   template <typename Read>
-  [[nodiscard]] auto with_frames(TreeState& tree, const Read& read) -> decltype(read());
+  [[nodiscard]] auto with_frames(const Read& read) -> decltype(read());
 
   std::unique_ptr<io::Directory> directory_;
   const std::string path_;
