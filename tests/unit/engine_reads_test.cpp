@@ -9,6 +9,7 @@
 #include <thread>
 #include <vector>
 
+#include "base/bytes.hpp"
 #include "support/engine_store.hpp"
 #include "support/scale.hpp"
 
@@ -32,9 +33,8 @@ std::string value_of(std::uint64_t key, std::uint64_t round) {
 }
 
 bool is_value_of(std::uint64_t key, std::string_view value) {
-  std::uint64_t number = 0;
-  if (value.size() < sizeof number) return false;
-  std::memcpy(&number, value.data(), sizeof number);
+  if (value.size() < sizeof(std::uint64_t)) return false;
+  const auto number = base::copy_object<std::uint64_t>(base::as_bytes(value));
   return number >> 40U == key && value == value_of(key, number & ((std::uint64_t{1} << 40U) - 1));
 }
 
