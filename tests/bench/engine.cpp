@@ -6,6 +6,7 @@
 #include <array>
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
 
 namespace artfs::bench {
 namespace {
@@ -34,6 +35,14 @@ void fatal(std::string_view what, std::string_view why) {
   fmt::print(stderr, "engine_bench: {}: {}\n", what, why);
   std::fflush(stderr);
   std::_Exit(1);
+}
+
+std::uint64_t file_bytes_ending(const std::string& directory, std::string_view end) {
+  std::uint64_t bytes = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(directory)) {
+    if (entry.path().native().ends_with(end)) bytes += entry.file_size();
+  }
+  return bytes;
 }
 
 std::string after_prefix(std::string_view prefix) {

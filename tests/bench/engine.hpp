@@ -12,6 +12,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -75,6 +76,12 @@ class Engine {
   virtual void sync() = 0;
   // On return nothing is left to do in the background: log folded home, levels compacted.
   virtual void settle() = 0;
+
+  // Log that an open after a kill would have to replay now.
+  [[nodiscard]] virtual std::uint64_t log_bytes() { return 0; }
+
+  // Live bytes of the bytes its pages could hold, where that can be told.
+  [[nodiscard]] virtual std::optional<double> fill() { return std::nullopt; }
 };
 
 struct EngineKind {
@@ -103,6 +110,9 @@ template <typename T>
 void keep(const T& value) {
   __asm__ __volatile__("" : : "r"(&value) : "memory");
 }
+
+// Size of the files in a directory whose names end so.
+[[nodiscard]] std::uint64_t file_bytes_ending(const std::string& directory, std::string_view end);
 
 // The first key behind everything that starts with `prefix`; empty: there is none.
 [[nodiscard]] std::string after_prefix(std::string_view prefix);

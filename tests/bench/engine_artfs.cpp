@@ -11,6 +11,7 @@ namespace artfs::bench {
 namespace {
 
 constexpr std::string_view tree_name = "bench";
+constexpr std::uint64_t frame_bytes = 512 * kib;
 
 void check(const Error& error, std::string_view what) {
   fatal(what, to_text(error));
@@ -113,6 +114,18 @@ class ArtfsEngine final : public Engine {
   void sync() override { checked(store_->sync(), "sync"); }
 
   void settle() override { checked(store_->checkpoint(), "checkpoint"); }
+
+  std::uint64_t log_bytes() override {
+    const LogStats log = store_->stats().log;
+    return log.end_lsn - log.cut_lsn;
+  }
+
+  std::optional<double> fill() override {
+    const VerifyReport report = checked(store_->verify(), "verify");
+    require(report.problems.empty(), "verify", "found problems");
+    const auto room = static_cast<double>(report.frames * frame_bytes);
+    return static_cast<double>(report.bytes_live) / room;
+  }
 
  private:
   std::unique_ptr<Store> store_;

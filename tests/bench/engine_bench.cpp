@@ -13,6 +13,13 @@ namespace {
 
 constexpr std::array suites = {
     SuiteKind{"ops", suite_ops},
+    SuiteKind{"space", suite_space},
+    SuiteKind{"cold", suite_cold},
+    SuiteKind{"reopen", suite_reopen},
+    SuiteKind{"crash", suite_crash},
+    SuiteKind{"move", suite_move},
+    SuiteKind{"amplification", suite_amplification},
+    SuiteKind{"sustained", suite_sustained},
 };
 
 std::vector<std::string> all_suites() {

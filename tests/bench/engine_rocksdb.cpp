@@ -212,6 +212,8 @@ class RocksEngine final : public Engine {
     }
   }
 
+  std::uint64_t log_bytes() override { return file_bytes_ending(db_->GetName(), ".log"); }
+
  private:
   [[nodiscard]] std::uint64_t property(const std::string& name) const {
     std::uint64_t value = 0;

@@ -276,6 +276,8 @@ class SqliteEngine final : public Engine {
     if (options_.mode != Mode::memory) main_.run("PRAGMA wal_checkpoint(TRUNCATE)");
   }
 
+  std::uint64_t log_bytes() override { return file_bytes_ending(options_.directory, "-wal"); }
+
  private:
   EngineOptions options_;
   std::string path_;

@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -10,6 +11,7 @@
 
 #include <algorithm>
 #include <array>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
@@ -133,6 +135,8 @@ int start_child(const std::function<void()>& work) {
   const pid_t child = ::fork();
   require(child >= 0, "fork");
   if (child == 0) {
+    // Nothing goes on measuring when the program is stopped.
+    require(::prctl(PR_SET_PDEATHSIG, SIGKILL) == 0, "prctl");
     work();
     std::fflush(stdout);
     std::_Exit(0);
@@ -149,25 +153,25 @@ void in_child(const std::function<void()>& work) {
   require(wait_child(start_child(work)), "the process of an engine");
 }
 
-double load_random(Engine& engine, const Workload& workload, std::uint64_t seed) {
-  const std::vector<std::uint64_t> order = random_order(workload.keys(), seed);
+double load_random(const BenchOptions& options, Engine& engine, const Workload& workload) {
+  const std::vector<std::uint64_t> order = random_order(workload.keys(), options.seed);
   std::vector<Pair> batch(load_batch_pairs);
-  std::uint64_t elapsed_ns = 0;
+  std::uint64_t total_ns = 0;
   for (std::size_t done = 0; done < order.size();) {
     const std::size_t count = std::min(load_batch_pairs, order.size() - done);
     for (std::size_t i = 0; i < count; ++i) {
       workload.key(order[done + i], batch[i].key);
       workload.value(order[done + i], 0, batch[i].value);
     }
-    const std::uint64_t start = base::now_ns();
+    const std::uint64_t start = elapsed_ns(options);
     engine.load(std::span(batch).first(count));
-    elapsed_ns += base::now_ns() - start;
+    total_ns += elapsed_ns(options) - start;
     done += count;
   }
-  return static_cast<double>(elapsed_ns) / static_cast<double>(workload.keys());
+  return static_cast<double>(total_ns) / static_cast<double>(workload.keys());
 }
 
-double load_sorted(Engine& engine, const Workload& workload) {
+double load_sorted(const BenchOptions& options, Engine& engine, const Workload& workload) {
   std::vector<Pair> pairs(workload.keys());
   for (std::uint64_t i = 0; i < pairs.size(); ++i) {
     workload.key(i, pairs[i].key);
@@ -175,9 +179,9 @@ double load_sorted(Engine& engine, const Workload& workload) {
   }
   std::sort(pairs.begin(), pairs.end(),
             [](const Pair& left, const Pair& right) { return left.key < right.key; });
-  const std::uint64_t start = base::now_ns();
+  const std::uint64_t start = elapsed_ns(options);
   engine.load_sorted(pairs);
-  return static_cast<double>(base::now_ns() - start) / static_cast<double>(workload.keys());
+  return static_cast<double>(elapsed_ns(options) - start) / static_cast<double>(workload.keys());
 }
 
 void print_op(const Cell& cell, std::uint64_t threads, std::string_view op, double ns_per_op) {
@@ -207,7 +211,8 @@ std::uint64_t resident_bytes() {
   return field_of("/proc/self/status", "VmRSS:") * kib;
 }
 
-std::uint64_t processor_ns() {
+std::uint64_t elapsed_ns(const BenchOptions& options) {
+  if (!options.processor_time) return base::now_ns();
   timespec time{};
   require(::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time) == 0, "clock_gettime");
   return static_cast<std::uint64_t>(time.tv_sec) * 1'000'000'000 +

@@ -84,9 +84,9 @@ void in_child(const std::function<void()>& work);
 [[nodiscard]] bool wait_child(int child);
 
 // Every key once, in random order and batches; returns nanoseconds per key, without making the keys.
-double load_random(Engine& engine, const Workload& workload, std::uint64_t seed);
+double load_random(const BenchOptions& options, Engine& engine, const Workload& workload);
 // Every key once, ascending, in one call.
-double load_sorted(Engine& engine, const Workload& workload);
+double load_sorted(const BenchOptions& options, Engine& engine, const Workload& workload);
 
 void print_op(const Cell& cell, std::uint64_t threads, std::string_view op, double ns_per_op);
 
@@ -108,7 +108,8 @@ struct IoBytes {
 
 [[nodiscard]] IoBytes io_bytes();
 [[nodiscard]] std::uint64_t resident_bytes();
-[[nodiscard]] std::uint64_t processor_ns();
+// The clock, or the processor time of this process.
+[[nodiscard]] std::uint64_t elapsed_ns(const BenchOptions& options);
 
 struct SuiteKind {
   std::string_view name;

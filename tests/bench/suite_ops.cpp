@@ -25,8 +25,10 @@ class Team {
 
   double ns_per_op(std::uint64_t threads) {
     threads_ = threads;
-    const std::uint64_t all =
+    const std::uint64_t usual =
         cell_.mode == Mode::sync ? std::min(sync_operations, operation_.count) : operation_.count;
+    const double longer = std::max(1.0, options_.seconds_max);
+    const auto all = static_cast<std::uint64_t>(static_cast<double>(usual) * longer);
     steps_each_ = std::max<std::uint64_t>(1, all / threads);
     std::vector<std::thread> team;
     for (std::uint64_t thread = 0; thread < threads; ++thread) {
@@ -34,13 +36,13 @@ class Team {
     }
     while (ready_ < threads) std::this_thread::yield();
     const std::uint64_t start = base::now_ns();
-    const std::uint64_t processor_start = processor_ns();
+    const std::uint64_t processor_start = elapsed_ns(options_);
     deadline_ns_ = start + static_cast<std::uint64_t>(options_.seconds_max * 1e9);
     go_ = true;
     go_.notify_all();
     for (std::thread& member : team) member.join();
     const std::uint64_t elapsed =
-        options_.processor_time ? processor_ns() - processor_start : finished_ns_ - start;
+        options_.processor_time ? elapsed_ns(options_) - processor_start : finished_ns_ - start;
     return static_cast<double>(elapsed) /
            static_cast<double>(steps_done_ * operation_.operations_per_step);
   }
@@ -108,7 +110,7 @@ void run_cell(const BenchOptions& options, const Cell& cell) {
   // Loading for `sync` does not wait for the disk key by key.
   if (cell.mode == Mode::sync) opened.mode = Mode::wal;
   std::unique_ptr<Engine> engine = cell.engine.open(opened);
-  const double load_ns = load_random(*engine, cell.workload, options.seed);
+  const double load_ns = load_random(options, *engine, cell.workload);
   if (cell.mode == Mode::sync) {
     engine.reset();
     opened.mode = Mode::sync;
@@ -127,7 +129,7 @@ void run_cell(const BenchOptions& options, const Cell& cell) {
 void run_sorted(const BenchOptions& options, const Cell& cell) {
   const StoreDirectory directory(options, cell);
   const std::unique_ptr<Engine> engine = cell.engine.open(engine_options(options, cell, directory));
-  print_op(cell, 1, "load_sorted", load_sorted(*engine, cell.workload));
+  print_op(cell, 1, "load_sorted", load_sorted(options, *engine, cell.workload));
 }
 
 void run_engines(const BenchOptions& options, Cell cell) {
