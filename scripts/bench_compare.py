@@ -62,7 +62,7 @@ def read(files):
             if not line.startswith("{"):
                 continue
             entry = json.loads(line)
-            if "engine" not in entry:
+            if "engine" not in entry or "op" not in entry:
                 continue
             value = entry.get("ns_per_op", entry.get("value"))
             row = (entry["suite"], entry.get("mode", ""), entry.get("workload", ""), entry.get("keys", 0),
