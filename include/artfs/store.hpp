@@ -180,6 +180,15 @@ class ARTFS_EXPORT Scan {
   detail::RangeError error_;
 };
 
+// `keys_min` were counted. The rest of `keys` assumes that the frames known but not read are filled like
+// those read, and that nothing hangs below them: with 16 frames read and more than one level of frames
+// below those, it is too low, by up to the number of frames a frame leads to (tens to hundreds).
+struct CountEstimate {
+  std::uint64_t keys = 0;
+  std::uint64_t keys_min = 0;
+  bool is_exact = false;
+};
+
 inline constexpr std::size_t tree_counters_max = 16;
 
 class ARTFS_EXPORT Tree {
@@ -209,6 +218,20 @@ class ARTFS_EXPORT Tree {
   // still requires the key. Both records get the new version.
   [[nodiscard]] Result<Version> rename(std::string_view from, std::string_view to,
                                        RenameMode mode) const;
+
+  // Every key that begins with `from` begins with `to` instead, versions unchanged; atomic, one small log
+  // record. Costs the same for ten keys and for ten million (below 1 ms): subtrees are re-hung, not copied.
+  // Only when keys get longer, and the tree has keys of an earlier run or some near 4096 bytes, what lies
+  // below `from` is read once to see that none gets too long. key_not_found (nothing begins with `from`),
+  // prefix_not_empty (something begins with `to`), invalid_argument (`to` is below `from`), key_too_long.
+  [[nodiscard]] Result<Version> rename_prefix(std::string_view from, std::string_view to) const;
+
+  // Keys that begin with the prefix. Reads each frame below it once (a frame holds some thousand keys),
+  // mostly its header alone. Keys that come or go meanwhile may be counted or not.
+  [[nodiscard]] Result<std::uint64_t> count(std::string_view prefix) const;
+  // The same from at most `frames_max` frames, nearest to the root first: CountEstimate says what is known.
+  [[nodiscard]] Result<CountEstimate> estimate_count(std::string_view prefix,
+                                                     std::uint64_t frames_max = 16) const;
 
   [[nodiscard]] Scan scan(const ScanOptions& options = {}) const;
 

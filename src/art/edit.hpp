@@ -38,6 +38,10 @@ struct Shrunken {
 void insert(FrameSet& frames, const Place& at, std::string_view value, Lsn version,
             frame::FrameReserve& reserve);
 
+// Takes out everything that begins with `at.key`, which is something but not the whole tree. Frames below
+// stay as they are: another edge leads to them.
+void cut_prefix(FrameSet& frames, const Place& at, Lsn version);
+
 // False when the key is absent.
 bool erase(FrameSet& frames, const Place& at, Lsn version, std::vector<Shrunken>& shrunken);
 

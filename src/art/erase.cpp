@@ -41,6 +41,18 @@ class Erase {
     return true;
   }
 
+  // Everything that begins with the key.
+  void run_prefix() {
+    const Stop stop = find_end();
+    ARTFS_ASSERT(stop.kind == StopKind::leaf || stop.kind == StopKind::label ||
+                 stop.kind == StopKind::end);
+    touch();
+    editor().write_header().checked_by = process_number();
+    // A frame that goes as a whole need not be tidy.
+    if (!hop().path.empty()) remove_below(stop.ref);
+    cut_off();
+  }
+
   // Of the deepest frame that is left.
   [[nodiscard]] const frame::Pin& pin() const noexcept { return (*frames_)[hops_[at_].member].pin; }
 
@@ -93,6 +105,41 @@ class Erase {
     header.leaves = header.leaves - 1;
   }
 
+  void remove_below(Ref top) {
+    std::vector<Ref> waiting{top};
+    while (!waiting.empty()) {
+      const Ref ref = waiting.back();
+      waiting.pop_back();
+      if (editor().view().kind(ref) == ObjectKind::leaf) {
+        remove_leaf(ref);
+        continue;
+      }
+      if (editor().view().kind(ref) == ObjectKind::crossing) {
+        if (drop_crossing_edge(ref) == 0) remove_crossing(ref);
+        continue;
+      }
+      Node node;
+      const bool is_node = editor().view().node(ref, node);
+      ARTFS_ASSERT(is_node);  // AP (0)
+      const Edges edges = edges_of(node);
+      waiting.insert(waiting.end(), edges.children.begin(), edges.children.begin() + edges.count);
+      if (node.own != no_ref) waiting.push_back(node.own);
+      remove_node(node);
+    }
+  }
+
+  void remove_node(const Node& node) const noexcept {
+    editor().release(node.ref, node.bytes());
+    format::FrameHeader& header = editor().write_header();
+    header.nodes = header.nodes - 1;
+  }
+
+  void remove_crossing(Ref ref) const noexcept {
+    editor().release(ref, frame::crossing_bytes);
+    format::FrameHeader& header = editor().write_header();
+    header.crossings = header.crossings - 1;
+  }
+
   // Nothing is left below the last step's edge, or in the frame when there is no step.
   void cut_off() {
     for (;;) {
@@ -124,9 +171,7 @@ class Erase {
       fuse(editor(), node, step.slot_off);
       return false;
     }
-    editor().release(step.node, node.bytes());
-    format::FrameHeader& header = editor().write_header();
-    header.nodes = header.nodes - 1;
+    remove_node(node);
     return true;
   }
 
@@ -146,9 +191,7 @@ class Erase {
     go_up();
     hops_.pop_back();
     if (drop_crossing_edge(ref) > 0) return;
-    editor().release(ref, frame::crossing_bytes);
-    format::FrameHeader& header = editor().write_header();
-    header.crossings = header.crossings - 1;
+    remove_crossing(ref);
     frames_->doom(empty, place_->tree.cache);
   }
 
@@ -179,6 +222,10 @@ class Erase {
 };
 
 }  // namespace
+
+void cut_prefix(FrameSet& frames, const Place& at, Lsn version) {
+  Erase(frames, at, version).run_prefix();
+}
 
 bool erase(FrameSet& frames, const Place& at, Lsn version, std::vector<Shrunken>& shrunken) {
   Erase work(frames, at, version);

@@ -54,6 +54,16 @@ bool Image::copy_frame(const View& source, const Cut& cut, const Graft& graft) {
   return run();
 }
 
+bool Image::copy_below(const View& source, Below below) {
+  set_slot(root_slot_off, no_ref);
+  work_.push_back({.source = &source,
+                   .ref = below.ref,
+                   .slot_off = root_slot_off,
+                   .lead = std::move(below.lead),
+                   .dropped = below.dropped});
+  return run();
+}
+
 bool Image::copy_edges(const View& source, const Node& node, const Cut& cut) {
   Edges chosen;
   const Edges all = edges_of(node);

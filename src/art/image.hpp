@@ -49,6 +49,15 @@ class Image {
 
   // The whole frame, with at most one change.
   [[nodiscard]] bool copy_frame(const View& source, const Cut& cut, const Graft& graft);
+
+  // One subtree of the source, with other bytes at the front of its label.
+  struct Below {
+    Ref ref = no_ref;
+    std::string lead{};       // goes before its label or suffix ...
+    std::size_t dropped = 0;  // ... of which so many bytes are left out
+  };
+
+  [[nodiscard]] bool copy_below(const View& source, Below below);
   // What the cut leaves out, as a frame that is entered with the edge byte (the byte behind `kept`) ahead.
   [[nodiscard]] bool copy_edges(const View& source, const Node& node, const Cut& cut);
 

@@ -204,7 +204,7 @@ std::size_t WritePlan::frames_needed() const noexcept {
     ++full;
     charged += member.bytes_needed;
   }
-  return full + 2 * std::min(charged, bytes_needed_) / spill_charge;
+  return full + 2 * std::min(charged, bytes_needed_) / spill_charge + moves_;
 }
 
 // --- Latched -----------------------------------------------------------------------------------------
@@ -288,6 +288,7 @@ void WritePlan::restart() noexcept {
   reads_ = 0;
   applied_ = 0;
   bytes_needed_ = 0;
+  moves_ = 0;
 }
 
 void WritePlan::clear() noexcept {

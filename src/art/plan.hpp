@@ -30,6 +30,7 @@
 #include "art/descend.hpp"
 #include "art/edit.hpp"
 #include "art/frame_set.hpp"
+#include "art/move.hpp"
 #include "art/tree.hpp"
 #include "art/walk.hpp"
 
@@ -45,6 +46,12 @@ class WritePlan {
                                      std::size_t value_bytes);
   [[nodiscard]] Result<void> add_erase(const TreeView& tree, std::string_view key);
 
+  // For a move_prefix() of these prefixes: with the gate exclusive only, and the keys' lengths checked.
+  // key_not_found (nothing begins with `from`), prefix_not_empty (something begins with `to`),
+  // invalid_argument (one begins with the other).
+  [[nodiscard]] Result<void> add_move(const TreeView& tree, std::string_view from,
+                                      std::string_view to);
+
   // Upper bound of frames that applying the plan may create. latch() may find that it grew.
   [[nodiscard]] std::size_t frames_needed() const noexcept;
   // contended, frame_corrupt, frame_not_resident.
@@ -53,6 +60,8 @@ class WritePlan {
   void put(std::string_view value, Lsn version, frame::FrameReserve& reserve);
   // False when the key was absent.
   bool erase(Lsn version);
+  // Of an add_move(). It does not depend on the order of the rest.
+  void move(const PrefixMove& move, Lsn version, frame::FrameReserve& reserve);
 
   // What the erases left behind, until clear().
   [[nodiscard]] const std::vector<Shrunken>& shrunken() const noexcept { return shrunken_; }
@@ -86,6 +95,7 @@ class WritePlan {
   [[nodiscard]] Result<std::size_t> add_spot(const TreeView& tree, std::string_view key,
                                              const WayEnd& end);
   [[nodiscard]] Result<void> add_way(const Spot& spot);
+  [[nodiscard]] Result<bool> add_move_way(const TreeView& tree, std::string_view prefix);
   [[nodiscard]] Result<void> find_again(Spot& spot) const;
   [[nodiscard]] Result<void> settle(Spot& spot);
   [[nodiscard]] Place next(OpKind kind) noexcept;
@@ -99,6 +109,7 @@ class WritePlan {
   std::size_t reads_ = 0;    // the first of spots_
   std::size_t applied_ = 0;  // of ops_
   std::size_t bytes_needed_ = 0;
+  std::size_t moves_ = 0;
   bool wants_ways_ = false;  // for every erase
 };
 

@@ -21,6 +21,8 @@ Result<void> Applier::plan(std::string_view operations, Plan& plan) const {
       ARTFS_TRY(plan.writes.add_put(view(*tree), op.key, op.value.size()));
     } else if (op.kind == wal::OpKind::erase) {
       ARTFS_TRY(plan.writes.add_erase(view(*tree), op.key));
+    } else if (op.kind == wal::OpKind::move_prefix) {
+      ARTFS_TRY(plan.writes.add_move(view(*tree), op.key, op.value));
     } else if (op.kind != wal::OpKind::add || op.index >= tree_counters_max) {
       return fail(Errc::log_corrupt, static_cast<std::uint64_t>(op.kind));
     }
@@ -40,13 +42,17 @@ void Applier::apply(std::string_view operations, Lsn version, Plan& plan,
       trees_.add(op->tree, op->key, root.id());
       continue;
     }
+    TreeState* tree = trees_.find(op->tree);
+    ARTFS_ASSERT(tree != nullptr);
     if (op->kind == wal::OpKind::put) {
+      tree->note_key(op->key.size());
       plan.writes.put(op->value, version, reserve);
     } else if (op->kind == wal::OpKind::erase) {
       (void)plan.writes.erase(version);
+    } else if (op->kind == wal::OpKind::move_prefix) {
+      tree->note_move(op->key.size(), op->value.size());
+      plan.writes.move({.tree = view(*tree), .from = op->key, .to = op->value}, version, reserve);
     } else {
-      TreeState* tree = trees_.find(op->tree);
-      ARTFS_ASSERT(tree != nullptr);
       // Relaxed: a checkpoint reads them with the commit gate exclusive, others each by itself.
       tree->counters[op->index].fetch_add(op->delta, std::memory_order_relaxed);
     }

@@ -31,6 +31,10 @@ class Change {
 
   // Every tree read or written, each once, in ascending order of id.
   [[nodiscard]] virtual std::span<TreeState* const> trees() const noexcept = 0;
+
+  // True: what it does is right only while nobody else is in the commit gate.
+  [[nodiscard]] virtual bool is_alone() const noexcept { return false; }
+
   // Upper bound of what resolve() returns.
   [[nodiscard]] virtual std::size_t operations_bytes_max() const noexcept = 0;
   [[nodiscard]] virtual Result<std::string_view> resolve(const Applier& applier,

@@ -80,8 +80,9 @@ Result<Version> StoreImpl::execute(Change& change) {
   unsigned reliefs = 0;
   unsigned restarts = 0;
   for (;;) {
-    const Step step = ARTFS_TRY(restarts < restarts_max ? try_shared(change, attempt)
-                                                        : try_alone(change, attempt));
+    const bool is_alone = change.is_alone() || restarts >= restarts_max;
+    const Step step =
+        ARTFS_TRY(is_alone ? try_alone(change, attempt) : try_shared(change, attempt));
     if (step == Step::done) break;
     if (step == Step::restart) {
       ++restarts;

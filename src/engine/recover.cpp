@@ -149,6 +149,7 @@ class Opener {
     store_->cache_->restore(locations, state_.next_frame_id);
     for (const auto& [id, saved] : state_.trees) {
       TreeState& tree = store_->trees_.add(id, saved.name, saved.root);
+      tree.has_older_keys = true;
       for (std::size_t index = 0; index < tree_counters_max; ++index) {
         tree.counters[index].store(saved.counters[index], std::memory_order_relaxed);
       }

@@ -20,6 +20,7 @@
 
 #include "artfs/store.hpp"
 
+#include "art/count.hpp"
 #include "base/mutex.hpp"
 #include "engine/applier.hpp"
 #include "engine/change.hpp"
@@ -97,6 +98,21 @@ class StoreImpl {
   [[nodiscard]] Result<void> scan(TreeId id, const art::ScanRequest& request, std::size_t items_max,
                                   art::ScanBatch& batch);
 
+  // Every key that begins with `from` begins with `to` from then on (move.cpp).
+  [[nodiscard]] Result<Version> rename_prefix(TreeId id, std::string_view from,
+                                              std::string_view to);
+
+  // What lies below a prefix (count.cpp).
+  struct TallySum {
+    std::uint64_t keys = 0;         // in the frames read
+    std::uint64_t frames = 0;       // read
+    std::uint64_t frames_left = 0;  // known of, but not read: frames_max
+    std::size_t key_bytes = 0;      // of the longest key, when lengths are wanted
+  };
+
+  [[nodiscard]] Result<TallySum> tally(TreeId id, std::string_view prefix, art::TallyOf of,
+                                       std::uint64_t frames_max = ~std::uint64_t{0});
+
   [[nodiscard]] TreeState* find_tree(TreeId id) const noexcept { return trees_.find(id); }
 
   // Logs, applies and, in strict mode, syncs the change (commit.cpp).
@@ -119,6 +135,17 @@ class StoreImpl {
   friend class Opener;  // recover.cpp
 
   struct Attempt;
+
+  struct TallyLimits {
+    art::TallyOf of = art::TallyOf::keys;
+    std::uint64_t frames_max = 0;
+  };
+
+  template <typename Read>
+  [[nodiscard]] Result<art::Tally> tally_one(const Read& read);
+  [[nodiscard]] Result<TallySum> tally_round(const TreeState& tree, std::string_view prefix,
+                                             const TallyLimits& limits);
+
   enum class Step : std::uint8_t { done, load, reserve, restart };
 
   [[nodiscard]] Result<void> check_writable() const;

@@ -100,6 +100,11 @@ Result<Version> Tree::rename(std::string_view from, std::string_view to, RenameM
   return store_->execute(change);
 }
 
+Result<Version> Tree::rename_prefix(std::string_view from, std::string_view to) const {
+  if (store_ == nullptr) return fail(Errc::tree_not_found);
+  return store_->rename_prefix(id_, from, to);
+}
+
 Result<bool> Tree::prefix_empty(std::string_view prefix) const {
   if (store_ == nullptr) return fail(Errc::tree_not_found);
   return store_->prefix_empty(id_, prefix);

@@ -8,6 +8,7 @@
 // Cost:       find by id: one load. find by name: O(trees).
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cstddef>
@@ -35,6 +36,27 @@ struct TreeState {
   const FrameId root;
   // Readers shared; writers exclusive around "plan, append, apply".
   mutable sync::Latch latch{base::Rank::tree};
+  // No key put since the open is longer. Changed under a lease of the commit gate.
+  std::atomic<std::size_t> key_bytes{0};
+  // It had keys when the store was opened: nobody knows how long these are.
+  bool has_older_keys = false;
+  // How often keys got longer by a move.
+  std::atomic<std::uint64_t> growths{0};
+
+  void note_key(std::size_t bytes) noexcept {
+    std::size_t known = key_bytes.load(std::memory_order_relaxed);
+    while (bytes > known &&
+           !key_bytes.compare_exchange_weak(known, bytes, std::memory_order_relaxed)) {
+    }
+  }
+
+  // Keys with a prefix of `from` bytes have one of `to` bytes now.
+  void note_move(std::size_t from, std::size_t to) noexcept {
+    if (to <= from) return;
+    growths.fetch_add(1, std::memory_order_relaxed);
+    note_key(std::min(key_bytes_max, key_bytes.load(std::memory_order_relaxed) + to - from));
+  }
+
   // Written with the latch exclusive; read by anybody, each by itself.
   std::array<std::atomic<std::int64_t>, tree_counters_max> counters{};
 };

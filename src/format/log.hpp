@@ -10,6 +10,7 @@
 //     erase, assert_absent, assert_prefix_empty, create_tree  LogKeyHead, key (or name)
 //     assert_version                                          LogVersionHead, key
 //     add                                                     LogAddBody
+//     move_prefix                                             LogMoveHead, from, to
 //
 // Contract:   records do not cross segments: segment_end fills the rest, unless less than a record
 //             header is left. `continues_from` of a segment is the LSN at which the log before it
@@ -106,6 +107,12 @@ struct LogAddBody {
   base::le64 delta;        // 0x01  two's complement
 };
 
+struct LogMoveHead {
+  base::le16 from_bytes;  // 0x00
+  base::le16 to_bytes;    // 0x02
+};
+
+static_assert(sizeof(LogMoveHead) == 4);
 static_assert(sizeof(LogOpHead) == 5 && sizeof(LogPutHead) == 6 && sizeof(LogKeyHead) == 2);
 static_assert(sizeof(LogVersionHead) == 10 && sizeof(LogAddBody) == 9);
 

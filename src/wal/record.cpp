@@ -55,6 +55,7 @@ class Taker {
     case OpKind::erase:
     case OpKind::add:
     case OpKind::create_tree:
+    case OpKind::move_prefix:
     case OpKind::assert_absent:
     case OpKind::assert_version:
     case OpKind::assert_prefix_empty:
@@ -69,6 +70,12 @@ void take_body(Taker& taker, Op& op) {
       const auto head = taker.head<format::LogPutHead>();
       op.key = taker.bytes(head.key_bytes, key_bytes_max);
       op.value = taker.bytes(head.value_bytes, value_bytes_max);
+      return;
+    }
+    case OpKind::move_prefix: {
+      const auto head = taker.head<format::LogMoveHead>();
+      op.key = taker.bytes(head.from_bytes, key_bytes_max);
+      op.value = taker.bytes(head.to_bytes, key_bytes_max);
       return;
     }
     case OpKind::erase:
@@ -109,6 +116,13 @@ void append_op(std::string& out, const Op& op) {
       out.append(op.key);
       out.append(op.value);
       return;
+    case OpKind::move_prefix:
+      ARTFS_ASSERT(op.value.size() <= key_bytes_max);
+      append_object(out,
+                    format::LogMoveHead{key_bytes, static_cast<std::uint16_t>(op.value.size())});
+      out.append(op.key);
+      out.append(op.value);
+      return;
     case OpKind::create_tree:
       ARTFS_ASSERT(op.key.size() <= format::tree_name_bytes_max);
       [[fallthrough]];
@@ -133,6 +147,9 @@ std::size_t encoded_bytes(const Op& op) noexcept {
   switch (op.kind) {
     case OpKind::put:
       return sizeof(format::LogOpHead) + sizeof(format::LogPutHead) + op.key.size() +
+             op.value.size();
+    case OpKind::move_prefix:
+      return sizeof(format::LogOpHead) + sizeof(format::LogMoveHead) + op.key.size() +
              op.value.size();
     case OpKind::erase:
     case OpKind::create_tree:

@@ -44,6 +44,7 @@ std::vector<Op> one_of_each() {
       {.kind = OpKind::erase, .tree = TreeId{2}, .key = ""},
       {.kind = OpKind::add, .tree = TreeId{3}, .index = 15, .delta = -5},
       {.kind = OpKind::create_tree, .tree = TreeId{4}, .key = "a tree"},
+      {.kind = OpKind::move_prefix, .tree = TreeId{4}, .key = "from/", .value = "to\0/"sv},
       {.kind = OpKind::assert_absent, .tree = TreeId{5}, .key = "x"},
       {.kind = OpKind::assert_version, .tree = TreeId{6}, .key = "y", .version = Lsn{1ULL << 47}},
       {.kind = OpKind::assert_prefix_empty, .tree = TreeId{7}, .key = "z/"},
