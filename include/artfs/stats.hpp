@@ -16,11 +16,14 @@ namespace artfs {
 
 struct CacheStats {
   std::uint64_t budget_bytes = 0;
-  std::uint64_t resident_bytes = 0;  // frames in memory plus pages copied for a running checkpoint
+  // Frames and parts of frames in memory, plus pages copied for a running checkpoint.
+  std::uint64_t resident_bytes = 0;
   std::uint64_t dirty_bytes = 0;     // pages newer than disk
-  std::uint64_t frames = 0;          // resident
+  std::uint64_t frames = 0;          // in memory as a whole
+  std::uint64_t partial_frames = 0;  // in memory with the pages that point reads needed
   std::uint64_t hits = 0;
   std::uint64_t misses = 0;
+  std::uint64_t read_bytes = 0;  // from the device
   std::uint64_t evictions = 0;
 };
 

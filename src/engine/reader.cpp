@@ -12,6 +12,11 @@ bool is_passing(const Error& error) noexcept {
   return error.code == Errc::frame_not_resident || error.code == Errc::contended;
 }
 
+template <typename T>
+bool is_miss(const Result<T>& result) noexcept {
+  return !result && result.error().code == Errc::frame_not_resident;
+}
+
 }  // namespace
 
 // One attempt; when writers disturbed it too often, once more with all of them kept out.
@@ -48,14 +53,24 @@ Result<Version> StoreImpl::get_into(TreeId id, std::string_view key, std::string
   TreeState* tree = trees_.find(id);
   if (tree == nullptr) return fail(Errc::tree_not_found, id.raw);
   if (key.size() > key_bytes_max) return fail(Errc::key_too_long, key.size());
-  return with_frames([&] { return art::find_into(applier_->view(*tree), key, value); });
+  const auto read = [&] { return art::find_into(applier_->view(*tree), key, value); };
+  Result<Version> found = read();
+  if (is_miss(found)) found = get_cold(*tree, key, &value);
+  return found || !is_passing(found.error()) ? found : with_frames(read);
 }
 
 Result<bool> StoreImpl::contains(TreeId id, std::string_view key) {
   TreeState* tree = trees_.find(id);
   if (tree == nullptr) return fail(Errc::tree_not_found, id.raw);
   if (key.size() > key_bytes_max) return fail(Errc::key_too_long, key.size());
-  return with_frames([&] { return art::contains(applier_->view(*tree), key); });
+  const auto read = [&] { return art::contains(applier_->view(*tree), key); };
+  Result<bool> found = read();
+  if (is_miss(found)) {
+    const Result<Version> cold = get_cold(*tree, key, nullptr);
+    if (cold) return true;
+    found = cold.error().code == Errc::key_not_found ? Result<bool>(false) : fail(cold.error());
+  }
+  return found || !is_passing(found.error()) ? found : with_frames(read);
 }
 
 Result<bool> StoreImpl::prefix_empty(TreeId id, std::string_view prefix) {

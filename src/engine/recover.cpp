@@ -161,7 +161,9 @@ class Opener {
     frame::CacheOptions options;
     options.budget_bytes = args_.options.cache_bytes;
     options.on_pressure = [store] {
-      if (store->planner_ != nullptr) store->planner_->kick();
+      if (store->planner_ == nullptr) return false;  // during replay, which then checkpoints itself
+      store->planner_->kick();
+      return true;
     };
     options.volatile_frames = volatile_frames;
     store->cache_ =

@@ -16,8 +16,10 @@ Json json_of(const CacheStats& stats) {
               {"resident_bytes", stats.resident_bytes},
               {"dirty_bytes", stats.dirty_bytes},
               {"frames", stats.frames},
+              {"partial_frames", stats.partial_frames},
               {"hits", stats.hits},
               {"misses", stats.misses},
+              {"read_bytes", stats.read_bytes},
               {"evictions", stats.evictions}};
 }
 

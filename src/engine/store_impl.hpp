@@ -160,6 +160,8 @@ class StoreImpl {
   [[nodiscard]] Version latest_version() const noexcept;
   [[nodiscard]] Result<void> finish_change(const wal::Appended& done);
   [[nodiscard]] Result<void> relieve();
+  // cold.cpp. `value` may be null. frame_not_resident: it takes whole frames.
+  [[nodiscard]] Result<Version> get_cold(TreeState& tree, std::string_view key, std::string* value);
   [[nodiscard]] Result<void> run_checkpoint();
   template <typename Read>
   [[nodiscard]] auto undisturbed(const Read& read) -> decltype(read());

@@ -7,27 +7,42 @@
 
 namespace artfs::frame {
 
+namespace {
+
+constexpr std::size_t whole_arena_bytes = 16 * mib;
+constexpr std::size_t sparse_arena_bytes = 256 * mib;
+
+}  // namespace
+
 void BufferPool::Unmap::operator()(std::byte* arena) const noexcept {
-  ::munmap(arena, arena_bytes + huge_page_bytes);
+  ::munmap(arena, bytes);
 }
 
-void BufferPool::add_arena() {
-  void* const mapped = ::mmap(nullptr, arena_bytes + huge_page_bytes, PROT_READ | PROT_WRITE,
+bool BufferPool::add_arena() {
+  const std::size_t arena_bytes = use_ == Use::whole ? whole_arena_bytes : sparse_arena_bytes;
+  const std::size_t mapped_bytes = arena_bytes + huge_page_bytes;
+  void* const mapped = ::mmap(nullptr, mapped_bytes, PROT_READ | PROT_WRITE,
                               MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  ARTFS_ASSERT(mapped != MAP_FAILED);
+  if (mapped == MAP_FAILED) return false;
   auto* const arena = static_cast<std::byte*>(mapped);
-  arenas_.emplace_back(arena);
+  arenas_.push_back({arena, Unmap{mapped_bytes}});
   const std::size_t misaligned = reinterpret_cast<std::uintptr_t>(arena) % huge_page_bytes;
   std::byte* const first = arena + (misaligned == 0 ? 0 : huge_page_bytes - misaligned);
-  static_cast<void>(::madvise(first, arena_bytes, MADV_HUGEPAGE));  // a wish, not a need
+  // Wishes, not needs. A huge page in a sparse buffer would be memory that nobody counts.
+  const int advice = use_ == Use::whole ? MADV_HUGEPAGE : MADV_NOHUGEPAGE;
+  static_cast<void>(::madvise(first, arena_bytes, advice));
   // Highest first, so that the lowest is taken first and a huge page is filled before the next.
   for (std::size_t end = arena_bytes; end > 0; end -= io::frame_bytes) {
     empty_.push_back(first + end - io::frame_bytes);
   }
+  return true;
 }
 
 std::byte* BufferPool::take() {
-  if (kept_.empty() && empty_.empty()) add_arena();
+  if (kept_.empty() && empty_.empty() && !add_arena()) {
+    ARTFS_ASSERT(use_ == Use::sparse);
+    return nullptr;
+  }
   auto& from = kept_.empty() ? empty_ : kept_;
   std::byte* const buffer = from.back();
   from.pop_back();
@@ -35,7 +50,7 @@ std::byte* BufferPool::take() {
 }
 
 void BufferPool::give(std::byte* buffer) noexcept {
-  if (kept_.size() < kept_max) {
+  if (use_ == Use::whole && kept_.size() < kept_max) {
     kept_.push_back(buffer);
     return;
   }

@@ -98,6 +98,14 @@ Result<Look> Cache::look(FrameId id) {
   return core_->look(id);
 }
 
+Result<PartialPin> Cache::peek(FrameId id) {
+  return core_->peek(id);
+}
+
+Result<PartialPin> Cache::fetch(FrameId id, ByteRange wanted) {
+  return core_->fetch(id, wanted);
+}
+
 Result<FrameReserve> Cache::reserve(std::size_t count) {
   if (count == 0) return FrameReserve();
   ARTFS_TRY(core_->reserve(count));
@@ -158,7 +166,7 @@ CacheCore::CacheCore(io::BlobStore& blobs, std::array<std::byte, 16> store_uuid,
       uuid_(store_uuid),
       options_(std::move(options)),
       // A volatile cache holds the whole store: 64 Ki chains serve 32 GiB well.
-      map_(*this, options_.volatile_frames ? std::size_t{1} << 15U
+      map_(*this, options_.volatile_frames ? std::size_t{1} << 13U
                                            : options_.budget_bytes / io::frame_bytes) {}
 
 CacheCore::~CacheCore() {
@@ -221,7 +229,7 @@ void CacheCore::unreserve(std::size_t count) noexcept {
 Pin CacheCore::create() {
   const io::SlotId slot = options_.volatile_frames ? io::SlotId{} : blobs_.allocate();
   MutexLock lock(books_);
-  make_room();
+  make_room(io::pages_per_frame);
   std::byte* const bytes = buffers_.take();
   const FrameId id = next_id_;
   ++next_id_.raw;
@@ -231,7 +239,7 @@ Pin CacheCore::create() {
   resident.is_new = true;
   resident.checksums.fill(0);
   resident.pages_home = 1;
-  frames_.fetch_add(1, std::memory_order_relaxed);
+  occupy(resident, io::pages_per_frame);
   lock.unlock();
   std::memset(bytes, 0, io::frame_bytes);
   format::format_header({bytes, io::frame_bytes}, uuid_, id);
@@ -283,9 +291,13 @@ bool CacheCore::try_vacate(Resident& resident) {
 }
 
 void CacheCore::vacated(Resident& resident) {
-  resident.latch.withdraw();
-  buffers_.give(resident.bytes.exchange(nullptr, std::memory_order_relaxed));
-  frames_.fetch_sub(1, std::memory_order_relaxed);
+  if (!resident.is_sparse) resident.latch.withdraw();
+  BufferPool& pool = resident.is_sparse ? sparse_buffers_ : buffers_;
+  pool.give(resident.bytes.exchange(nullptr, std::memory_order_relaxed));
+  (resident.is_sparse ? partial_frames_ : frames_).fetch_sub(1, std::memory_order_relaxed);
+  pages_.fetch_sub(resident.pages, std::memory_order_relaxed);
+  resident.is_sparse = false;
+  resident.pages = 0;
   map_.recycle(resident);
 }
 
@@ -323,6 +335,8 @@ CacheStats CacheCore::stats() const noexcept {
   stats.resident_bytes = resident_bytes();
   stats.dirty_bytes = dirty_pages_.load(std::memory_order_relaxed) * io::page_bytes;
   stats.frames = frames_.load(std::memory_order_relaxed);
+  stats.partial_frames = partial_frames_.load(std::memory_order_relaxed);
+  stats.read_bytes = pages_read_.load(std::memory_order_relaxed) * io::page_bytes;
   stats.hits = hits_.sum();
   stats.misses = misses_.load(std::memory_order_relaxed);
   stats.evictions = evictions_.load(std::memory_order_relaxed);

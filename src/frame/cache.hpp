@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Cache: the frames in memory, who uses them, and which of their pages differ from disk.
 //
-// Contract:   a Pin keeps its frame resident. Bytes change only through Pin::write(), which records
+// Contract:   a frame is resident whole or, for point reads, in part (partial.hpp). A Pin keeps a whole one
+//             so. Bytes change only through Pin::write(), which records
 //             the pages as dirty and, during a checkpoint, first saves a frozen page's image. Writers hold
 //             the frame's latch exclusive (a frame that no tree leads to yet needs none) and the commit gate
 //             shared; freeze() is called with the gate exclusive. Readers use looks, or pins and a latch.
@@ -31,6 +32,7 @@
 #include "artfs/types.hpp"
 
 #include "frame/look.hpp"
+#include "frame/partial.hpp"
 #include "io/blob_store.hpp"
 
 namespace artfs::frame {
@@ -123,8 +125,9 @@ struct FrozenSet {
 struct CacheOptions {
   std::uint64_t budget_bytes = 256 * mib;
   // Called, without the cache's locks, when dirty or frozen frames leave no room: start a checkpoint, do
-  // not wait for it. Without it nothing waits: load() then fails once the budget and its reserve are used.
-  std::function<void()> on_pressure;
+  // not wait for it. False: there is nobody to do it (yet). Then, or without it, nothing waits: load()
+  // fails once the budget and its reserve are used.
+  std::function<bool()> on_pressure;
   // Changes stay in memory: for stores in memory and read-only ones. Frames created take no slot, changed
   // frames are never frozen nor written, and the budget bounds only frames that equal the device's.
   bool volatile_frames = false;
@@ -145,6 +148,14 @@ class Cache {
   // The frame without pinning it (look.hpp). frame_not_resident. Waits for a writer that holds its latch,
   // so the caller holds no frame latch and no open Look.
   [[nodiscard]] Result<Look> look(FrameId id);
+
+  // For point reads of frames that are not resident. peek: the frame as far as it is present;
+  // frame_not_resident when nothing of it is, when it is whole, or when fetch() should see to it (it is
+  // used so much that it had better be whole). fetch: reads what is missing of the range (more where that
+  // is cheap) and returns the frame; or nothing, when it is whole. As load() it may wait; frame_corrupt is
+  // about the pages read, and leaves the others as they are.
+  [[nodiscard]] Result<PartialPin> peek(FrameId id);
+  [[nodiscard]] Result<PartialPin> fetch(FrameId id, ByteRange wanted);
 
   // no_space when the device cannot hold them. May grow the data file: call it without latches.
   [[nodiscard]] Result<FrameReserve> reserve(std::size_t count);

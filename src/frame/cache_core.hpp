@@ -7,8 +7,8 @@
 //             Resident::mutex comes after it.
 // Threading:  as frame/cache.hpp.
 //
-// cache.cpp: hits, creation, removal, figures.  load.cpp: misses, room, waiting.  dirty_pages.cpp: changes,
-// freeze, capture, release.
+// cache.cpp: hits, creation, removal, figures.  load.cpp: misses, room, waiting.  partial.cpp: frames of which
+// some pages are present.  dirty_pages.cpp: changes, freeze, capture, release.
 #pragma once
 
 #include <array>
@@ -23,6 +23,7 @@
 #include "frame/cache.hpp"
 #include "frame/evict.hpp"
 #include "frame/hit_counter.hpp"
+#include "frame/partial.hpp"
 #include "frame/resident.hpp"
 #include "frame/resident_map.hpp"
 
@@ -34,6 +35,7 @@ struct Patience {
   Clock::time_point since = Clock::now();
   Clock::time_point begun = since;
   std::uint64_t releases = 0;  // seen
+  bool is_alone = false;       // no checkpoint will come
 };
 
 class CacheCore {
@@ -62,6 +64,10 @@ class CacheCore {
   // load.cpp
   [[nodiscard]] Result<Pin> load(FrameId id);
 
+  // partial.cpp
+  [[nodiscard]] Result<PartialPin> peek(FrameId id) noexcept;
+  [[nodiscard]] Result<PartialPin> fetch(FrameId id, ByteRange wanted);
+
   // dirty_pages.cpp
   void begin_write(Resident& resident, PageBits pages);
   [[nodiscard]] FrozenSet freeze();
@@ -87,18 +93,52 @@ class CacheCore {
   void vacated(Resident& resident) ARTFS_REQUIRES(books_);
   void drop_dirt(Resident& resident) ARTFS_REQUIRES(books_);
 
-  // load.cpp
+  // load.cpp. Calls that are passed a lock let it go meanwhile, which clang's analysis cannot follow.
   [[nodiscard]] std::uint64_t resident_bytes() const noexcept;
   [[nodiscard]] std::uint64_t overshoot_bytes() const noexcept;
-  // True when one more frame fits in the budget now.
-  bool make_room() ARTFS_REQUIRES(books_);
-  // What who needs a frame does when it does not fit.
-  [[nodiscard]] Step next_step(Patience& patience) const ARTFS_REQUIRES(books_);
-  void call_for_checkpoint() ARTFS_EXCLUDES(books_);
+  // True when so many more pages fit in the budget now.
+  bool make_room(std::size_t pages) ARTFS_REQUIRES(books_);
+  // What who needs so many pages does when they do not fit.
+  [[nodiscard]] Step next_step(std::size_t pages, Patience& patience) const ARTFS_REQUIRES(books_);
+  // True: there is room. False: it has waited a little, and the world may have changed.
+  [[nodiscard]] Result<bool> find_room(std::size_t pages, Patience& patience, base::MutexLock& lock)
+      ARTFS_REQUIRES(books_) ARTFS_NO_THREAD_SAFETY_ANALYSIS;
+  // False when nobody will come.
+  [[nodiscard]] bool call_for_checkpoint() ARTFS_EXCLUDES(books_);
+  [[nodiscard]] Result<Pin> load_all(const FrameLocation& home, base::MutexLock& lock)
+      ARTFS_REQUIRES(books_) ARTFS_NO_THREAD_SAFETY_ANALYSIS;
+  [[nodiscard]] Result<Pin> load_rest(Resident& partial, base::MutexLock& lock)
+      ARTFS_REQUIRES(books_) ARTFS_NO_THREAD_SAFETY_ANALYSIS;
+  void occupy(Resident& resident, std::size_t pages) ARTFS_REQUIRES(books_);
   [[nodiscard]] Resident& begin_read(FrameId id, io::SlotId slot) ARTFS_REQUIRES(books_);
-  [[nodiscard]] Result<Pin> end_read(Resident& resident, Result<void> read) ARTFS_REQUIRES(books_);
+  [[nodiscard]] Result<Pin> end_read(Resident& resident, Result<void> read, QueueKind kind)
+      ARTFS_REQUIRES(books_);
+  // A read failed: the resident is vacant again.
+  void abandon(Resident& resident) ARTFS_REQUIRES(books_);
+  [[nodiscard]] static tl::unexpected<Error> damaged(FrameId id, io::SlotId slot);
   [[nodiscard]] std::uint64_t seal_of(FrameId id) const ARTFS_REQUIRES(books_);
+  // The header page of that frame, as it was last written home.
+  [[nodiscard]] bool is_home_header(std::span<const std::byte> header,
+                                    const FrameLocation& home) const noexcept;
   [[nodiscard]] Result<void> read_and_verify(Resident& resident, const FrameLocation& home);
+  // The whole frame: what is present in `from` and the rest from the device.
+  [[nodiscard]] Result<void> complete(Resident& resident, const Resident& from);
+  static void remember_home(Resident& resident, std::size_t pages_used);
+
+  // partial.cpp
+  [[nodiscard]] Result<PartialPin> fetch_first(const FrameLocation& home, base::MutexLock& lock)
+      ARTFS_REQUIRES(books_) ARTFS_NO_THREAD_SAFETY_ANALYSIS;
+  [[nodiscard]] Result<void> fetch_more(Resident& resident, PageBits pages, base::MutexLock& lock)
+      ARTFS_REQUIRES(books_) ARTFS_NO_THREAD_SAFETY_ANALYSIS;
+  [[nodiscard]] PageBits pages_to_read(const Resident& resident, PageBits missing) const
+      ARTFS_REQUIRES(books_);
+  [[nodiscard]] Result<void> read_first(Resident& resident, const FrameLocation& home);
+  // Reads and checks pages of a frame whose header page is there.
+  [[nodiscard]] Result<void> read_pages(const Resident& resident, PageBits pages);
+  // The frame takes so many pages now.
+  void resize(Resident& resident, std::size_t pages) ARTFS_REQUIRES(books_);
+  // Out of the map and the queues; who has it pinned may go on reading.
+  void retire(Resident& resident) ARTFS_REQUIRES(books_);
 
   // dirty_pages.cpp
   void note_dirty(Resident& resident) ARTFS_EXCLUDES(books_);
@@ -117,7 +157,8 @@ class CacheCore {
   base::CondVar freed_;   // a checkpoint was released
   ResidentMap map_;       // changed under books_
   EvictionQueues queues_ ARTFS_GUARDED_BY(books_);
-  BufferPool buffers_ ARTFS_GUARDED_BY(books_);
+  BufferPool buffers_ ARTFS_GUARDED_BY(books_){BufferPool::Use::whole};
+  BufferPool sparse_buffers_ ARTFS_GUARDED_BY(books_){BufferPool::Use::sparse};
   std::unordered_map<std::uint64_t, io::SlotId> slots_ ARTFS_GUARDED_BY(books_);
   // Of the images at home that are known (FrameLocation::seal).
   std::unordered_map<std::uint64_t, std::uint64_t> seals_ ARTFS_GUARDED_BY(books_);
@@ -129,13 +170,17 @@ class CacheCore {
   std::uint64_t releases_ ARTFS_GUARDED_BY(books_) = 0;
 
   // Sums; read by stats() without the mutex.
-  std::atomic<std::uint64_t> frames_{0};              // resident
+  std::atomic<std::uint64_t> frames_{0};  // whole ones, resident
+  std::atomic<std::uint64_t> partial_frames_{0};
+  std::atomic<std::uint64_t> pages_{0};               // of memory that both take
   std::atomic<std::uint64_t> unevictable_frames_{0};  // dirty or frozen
   std::atomic<std::uint64_t> dirty_pages_{0};         // newer than durable
   std::atomic<std::uint64_t> saved_pages_{0};
   std::atomic<std::uint64_t> misses_{0};
   std::atomic<std::uint64_t> evictions_{0};
-  std::atomic<std::uint64_t> last_call_ns_{0};  // of on_pressure
+  std::atomic<std::uint64_t> pages_read_{0};
+  std::atomic<std::uint64_t> last_call_ns_{0};  // of on_pressure ...
+  std::atomic<bool> is_helped_{false};          // ... and what it said
 
   HitCounter hits_;
 };

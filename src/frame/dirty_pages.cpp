@@ -197,7 +197,7 @@ void CacheCore::release(FrozenSet&& frozen) {
   ARTFS_ASSERT(is_frozen_);
   is_frozen_ = false;
   ++releases_;
-  make_room();
+  make_room(0);
   freed_.notify_all();
 }
 

@@ -9,9 +9,9 @@ namespace artfs::frame {
 
 namespace {
 
-// Shares of the clean frames. Young covers the frames one descent or scan step works on.
+// Shares of the clean frames' pages. Young covers the frames one descent or scan step works on.
 constexpr std::size_t young_share = 16;
-constexpr std::size_t young_min = 2;
+constexpr std::size_t young_pages_min = 2 * io::pages_per_frame;
 // What main never takes: enough that a frame has the time to prove itself.
 constexpr std::size_t probation_share = 5;
 
@@ -31,6 +31,7 @@ void EvictionQueues::append(Resident& resident, QueueKind kind) noexcept {
   (queue.newest != nullptr ? queue.newest->newer : queue.oldest) = &resident;
   queue.newest = &resident;
   ++queue.count;
+  queue.pages += resident.pages;
 }
 
 void EvictionQueues::remove(Resident& resident) noexcept {
@@ -42,6 +43,15 @@ void EvictionQueues::remove(Resident& resident) noexcept {
   resident.newer = nullptr;
   resident.queue = QueueKind::none;
   --queue.count;
+  queue.pages -= resident.pages;
+}
+
+void EvictionQueues::resize(Resident& resident, std::size_t pages) noexcept {
+  if (resident.queue != QueueKind::none) {
+    Queue& queue = queue_of(resident.queue);
+    queue.pages = queue.pages - resident.pages + pages;
+  }
+  resident.pages = pages;
 }
 
 void EvictionQueues::add_loaded(Resident& resident) {
@@ -58,9 +68,14 @@ void EvictionQueues::add_settled(Resident& resident) noexcept {
   append(resident, QueueKind::main);
 }
 
+void EvictionQueues::add_as(Resident& resident, QueueKind kind) {
+  append(resident, kind);
+  age_young();
+}
+
 void EvictionQueues::age_young() noexcept {
-  const std::size_t young_max = std::max(young_min, size() / young_share);
-  while (young_.count > young_max) {
+  const std::size_t young_max = std::max(young_pages_min, pages() / young_share);
+  while (young_.pages > young_max) {
     Resident& resident = *young_.oldest;
     remove(resident);
     resident.state.fetch_and(~Resident::referenced, std::memory_order_relaxed);
@@ -78,26 +93,34 @@ void EvictionQueues::remember(const Resident& resident) {
 }
 
 Resident* EvictionQueues::pick() {
-  const std::size_t main_max = size() - size() / probation_share;
+  const std::size_t main_max = pages() - pages() / probation_share;
+  steps_end_ = steps_ + steps_max;
   Resident* victim = nullptr;
-  if (main_.count > main_max) victim = pick_from_main();
+  if (main_.pages > main_max) victim = pick_from_main();
   if (victim == nullptr) victim = pick_from_trial();
   if (victim == nullptr) victim = pick_from_main();
   if (victim == nullptr) victim = pick_from_young();
   return victim;
 }
 
+bool EvictionQueues::try_take(Resident& resident) noexcept {
+  ++steps_;
+  const bool is_spared = resident.has(Resident::referenced) && steps_ < steps_end_;
+  if (!is_spared && resident.claim(0)) return true;
+  resident.state.fetch_and(~Resident::referenced, std::memory_order_relaxed);
+  resident.hits.store(0, std::memory_order_relaxed);
+  return false;
+}
+
 Resident* EvictionQueues::pick_from_trial() {
   for (std::size_t left = trial_.count; left > 0; --left) {
     Resident& resident = *trial_.oldest;
     remove(resident);
-    if (!resident.has(Resident::referenced) && resident.claim(0)) {
+    if (try_take(resident)) {
       remember(resident);
       return &resident;
     }
-    // Used again, or in use: it has proved itself.
-    resident.state.fetch_and(~Resident::referenced, std::memory_order_relaxed);
-    append(resident, QueueKind::main);
+    append(resident, QueueKind::main);  // used again, or in use: it has proved itself
   }
   return nullptr;
 }
@@ -107,8 +130,7 @@ Resident* EvictionQueues::pick_from_main() noexcept {
   for (std::size_t left = 2 * main_.count; left > 0; --left) {
     Resident& resident = *main_.oldest;
     remove(resident);
-    if (!resident.has(Resident::referenced) && resident.claim(0)) return &resident;
-    resident.state.fetch_and(~Resident::referenced, std::memory_order_relaxed);
+    if (try_take(resident)) return &resident;
     append(resident, QueueKind::main);
   }
   return nullptr;
@@ -118,6 +140,7 @@ Resident* EvictionQueues::pick_from_young() {
   for (std::size_t left = young_.count; left > 0; --left) {
     Resident& resident = *young_.oldest;
     remove(resident);
+    ++steps_;
     if (resident.claim(0)) {
       remember(resident);
       return &resident;

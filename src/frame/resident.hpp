@@ -12,6 +12,8 @@
 //   vacant             no frame; not in the map
 //   loading            in the map, bytes being read; one pin, the loader's
 //   (none of these)    in the map, can be pinned
+//   partial            in the map, only some pages are present; pinned by try_pin_partial() alone. Never
+//                      written: whoever needs the whole frame replaces it by another resident
 //   removed            out of the map; vacant once unpinned and no longer frozen
 // A Look (look.hpp) reads the latch's version, then `state`, `id` and `bytes`: withdrawn after the resident
 // became vacant and before its bytes go, offered before it is available, the version tells afterwards whether
@@ -67,6 +69,24 @@ struct PageBits {
     return ((words[page / 64] >> (page % 64)) & 1) != 0;
   }
 
+  void remove(PageBits other) noexcept { *this = without(other); }
+
+  // call(begin, end) for each run of neighbours, in order.
+  template <typename Call>
+  void for_each_run(const Call& call) const {
+    for (std::size_t page = 0; page < io::pages_per_frame; ++page) {
+      if (!test(page)) continue;
+      const std::size_t begin = page;
+      while (page < io::pages_per_frame && test(page)) ++page;
+      call(begin, page);
+    }
+  }
+
+  [[nodiscard]] std::size_t first() const noexcept {  // not of none()
+    return static_cast<std::size_t>(words[0] != 0 ? std::countr_zero(words[0])
+                                                  : 64 + std::countr_zero(words[1]));
+  }
+
   // These without those.
   [[nodiscard]] PageBits without(PageBits other) const noexcept {
     return {{words[0] & ~other.words[0], words[1] & ~other.words[1]}};
@@ -87,7 +107,8 @@ struct PageBits {
 };
 
 // A PageBits that one thread changes while others look. Relaxed: the bits order nothing, the caller's
-// latches (writers), the commit gate (freeze) and Resident::mutex (capture, release) do.
+// latches (writers), the commit gate (freeze) and Resident::mutex (capture, release) do. Except for
+// publish() and published(): who sees a bit sees what was written before it was set.
 class AtomicPageBits {
  public:
   [[nodiscard]] PageBits load() const noexcept {
@@ -97,6 +118,15 @@ class AtomicPageBits {
   void add(PageBits bits) noexcept {
     words_[0].fetch_or(bits.words[0], std::memory_order_relaxed);
     words_[1].fetch_or(bits.words[1], std::memory_order_relaxed);
+  }
+
+  void publish(PageBits bits) noexcept {
+    words_[0].fetch_or(bits.words[0], std::memory_order_release);
+    words_[1].fetch_or(bits.words[1], std::memory_order_release);
+  }
+
+  [[nodiscard]] PageBits published() const noexcept {
+    return {{words_[0].load(std::memory_order_acquire), words_[1].load(std::memory_order_acquire)}};
   }
 
   void store(PageBits bits) noexcept {
@@ -132,7 +162,8 @@ class alignas(64) Resident {
   static constexpr std::uint64_t frozen_flag = std::uint64_t{1} << 36U;  // in the frozen set
   static constexpr std::uint64_t referenced = std::uint64_t{1}
                                               << 37U;  // since eviction last looked
-  static constexpr std::uint64_t unavailable = vacant | loading | removed;
+  static constexpr std::uint64_t partial = std::uint64_t{1} << 38U;
+  static constexpr std::uint64_t unavailable = vacant | loading | removed | partial;
 
   explicit Resident(CacheCore& core) noexcept : owner(core) {}
 
@@ -151,13 +182,25 @@ class alignas(64) Resident {
     return true;
   }
 
+  // As try_pin, of a frame whose `present` pages can be read.
+  [[nodiscard]] bool try_pin_partial(FrameId wanted) noexcept {
+    const std::uint64_t before = state.fetch_add(one_pin, std::memory_order_acquire);
+    const bool is_partial = (before & unavailable) == partial;
+    if (!is_partial || id.load(std::memory_order_relaxed) != wanted.raw) {
+      unpin();
+      return false;
+    }
+    if ((before & referenced) == 0) state.fetch_or(referenced, std::memory_order_relaxed);
+    return true;
+  }
+
   // Release pairs with the acquire of claim(): the pin's reads and writes are over by then.
   void unpin() noexcept { state.fetch_sub(one_pin, std::memory_order_release); }
 
   // EV: from clean, unpinned to vacant in one step. `also` are flags that may be set besides.
   [[nodiscard]] bool claim(std::uint64_t also) noexcept {
     std::uint64_t seen = state.load(std::memory_order_relaxed);
-    if ((seen & ~(also | referenced)) != 0) return false;
+    if ((seen & ~(also | referenced | partial)) != 0) return false;
     return state.compare_exchange_strong(seen, vacant, std::memory_order_acquire,
                                          std::memory_order_relaxed);
   }
@@ -193,9 +236,17 @@ class alignas(64) Resident {
   io::SlotId slot;                    // (books)
   bool is_new = false;                // (books) created since the last freeze
   QueueKind queue = QueueKind::none;  // (books)
+  std::size_t pages = 0;              // (books) of memory that it takes
   Resident* newer = nullptr;          // (books) neighbours in the queue
   Resident* older = nullptr;
   std::size_t dirty_index = 0;  // (books) place in the dirty list
+
+  // Of a partial frame.
+  AtomicPageBits present;              // changed under (books)
+  std::atomic<std::uint32_t> hits{0};  // since eviction last looked
+  PageBits arriving;                   // (books) being read from the device
+  std::uint32_t misses = 0;            // (books) reads so far
+  bool is_sparse = false;              // (books) its buffer is; set while it has one
 
   // Of the newest captured or read image of each page; the checkpointer's, or the loader's.
   std::array<std::uint32_t, io::pages_per_frame> checksums{};

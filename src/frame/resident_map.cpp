@@ -13,8 +13,11 @@ namespace {
 constexpr std::size_t buckets_min = 1024;
 
 unsigned bucket_bits(std::size_t frames) noexcept {
-  // Two buckets per frame: a chain is longer than one in a quarter of the lookups.
-  return static_cast<unsigned>(std::bit_width(std::max(frames * 2, buckets_min) - 1));
+  // Many per whole frame that the budget holds: there may be twenty times as many partial ones, and the
+  // way to a whole frame shall not lead past them.
+  constexpr std::size_t buckets_per_frame = 8;
+  return static_cast<unsigned>(
+      std::bit_width(std::max(frames * buckets_per_frame, buckets_min) - 1));
 }
 
 }  // namespace

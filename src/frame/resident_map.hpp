@@ -5,7 +5,7 @@
 //             them: what pin() finds is right, what seek() finds is checked by the caller, what they do not
 //             find is looked up again by find() under the mutex.
 // Threading:  seek, pin: any thread, lock-free. The rest: under the mutex.
-// Cost:       pin: one bucket, mostly one resident. Memory: 16 bytes per frame of the budget, 1 KiB per
+// Cost:       pin: one bucket, mostly one resident. Memory: 64 bytes per frame of the budget, 1 KiB per
 //             resident; residents are recycled.
 // Source:     RocksDB `cache/clock_cache.h` for references counted in the entry's state word; ours
 //             chains, since type-stable entries make the walk safe.

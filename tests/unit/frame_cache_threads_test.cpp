@@ -108,7 +108,7 @@ void run_writer(Engine& engine, std::size_t writer, const std::atomic<bool>& sto
 TEST_CASE("I3: freezing is atomic against writers, at every checkpoint of a run", "[unit][frame]") {
   std::atomic<int> wanted{0};
   CacheOptions options = with_frames(16);
-  options.on_pressure = [&wanted] { ++wanted; };
+  options.on_pressure = [&wanted] { return ++wanted > 0; };
   Engine engine(options);
   std::atomic<bool> stop{false};
   std::atomic<std::uint64_t> failures{0};
@@ -145,7 +145,7 @@ TEST_CASE("frame cache: the budget holds under random loads and changes of sever
   constexpr std::size_t frames = 120;
   CacheOptions options = with_frames(24);
   std::atomic<bool> pressed{false};
-  options.on_pressure = [&pressed] { pressed = true; };
+  options.on_pressure = [&pressed] { return pressed = true; };
   Engine engine(options);
   Cache& cache = engine.world.cache();
   std::vector<FrameId> ids;
