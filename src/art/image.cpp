@@ -95,11 +95,41 @@ bool Image::copy_edges(const View& source, const Node& node, const Cut& cut) {
   return run();
 }
 
+// In two passes, so that the way to a key leads through few pages: what branches far up stands together at the
+// front, and behind it each node of leaves with them, in key order.
 bool Image::run() {
+  std::vector<Work> ends;
   while (!work_.empty()) {
     Work work = std::move(work_.back());
     work_.pop_back();
     if (!resolve(work)) return false;
+    Node node;
+    if (!work.source->node(work.ref, node) || !has_node_below(work, node)) {
+      // As many objects do not fit in any frame: the source is damaged.
+      if (ends.size() == format::frame_bytes / format::unit_bytes) return false;
+      ends.push_back(std::move(work));
+    } else if (!copy_node(work, node)) {
+      return false;
+    }
+  }
+  return std::all_of(ends.begin(), ends.end(), [this](const Work& end) { return copy_end(end); });
+}
+
+bool Image::has_node_below(const Work& work, const Node& node) const {
+  const Edges edges = edges_of(node);
+  return std::any_of(edges.children.begin(), edges.children.begin() + edges.count, [&](Ref child) {
+    const ObjectKind kind = work.source->kind(child);
+    // What is grafted may be anything.
+    return kind != ObjectKind::leaf && (kind != ObjectKind::crossing || child == graft_.crossing);
+  });
+}
+
+// A leaf, or a node of leaves with them.
+bool Image::copy_end(const Work& end) {
+  work_.push_back(end);
+  while (!work_.empty()) {
+    const Work work = std::move(work_.back());
+    work_.pop_back();
     Node node;
     const bool is_copied =
         work.source->node(work.ref, node) ? copy_node(work, node) : copy_leaf(work);

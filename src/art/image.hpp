@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Image: a frame's objects written densely into scratch memory, then installed as one.
 //
-// Contract:   copy() clones a subtree in depth-first order, without free space, each node in its tightest
+// Contract:   copy() clones a subtree, nodes above nodes first, without free space, each node in its tightest
 //             kind, one-child nodes fused into their child. On the way it may *cut* (the chosen edges of
 //             one node become a crossing) and *graft* (one crossing is replaced by what its frame holds).
 //             Nothing outside the scratch changes before install(), which cannot fail.
@@ -77,6 +77,8 @@ class Image {
   };
 
   [[nodiscard]] bool run();
+  [[nodiscard]] bool has_node_below(const Work& work, const Node& node) const;
+  [[nodiscard]] bool copy_end(const Work& end);
   [[nodiscard]] bool resolve(Work& work) const;
   [[nodiscard]] bool is_graft(const Work& work) const noexcept;
   [[nodiscard]] bool enter_graft(Work& work, std::uint8_t byte) const;
