@@ -18,11 +18,12 @@ Stop descend(const View& view, std::string_view key, std::size_t key_off, Path* 
     stop.kind = StopKind::empty;
     return stop;
   }
+  std::uint64_t unit0 = view.unit0(stop.ref);
   for (;;) {
     const std::string_view rest = key.substr(stop.key_off);
-    if (view.kind(stop.ref) == ObjectKind::leaf) {
+    if (format::kind_of(unit0) == ObjectKind::leaf) {
       frame::Leaf leaf;
-      if (!view.leaf(stop.ref, leaf)) return stop;
+      if (!view.leaf(stop.ref, unit0, leaf)) return stop;
       stop.matched = common_bytes(leaf.suffix, rest);
       stop.is_exact = stop.matched == leaf.suffix.size();
       if (stop.is_exact) stop.note_key(stop.key_off + stop.matched);
@@ -30,7 +31,7 @@ Stop descend(const View& view, std::string_view key, std::size_t key_off, Path* 
       return stop;
     }
     Node node;
-    if (!view.node(stop.ref, node)) return stop;
+    if (!view.node(stop.ref, unit0, node)) return stop;
     if (!node.label.empty() && !rest.starts_with(node.label)) {
       stop.matched = common_bytes(node.label, rest);
       stop.kind = StopKind::label;
@@ -52,7 +53,10 @@ Stop descend(const View& view, std::string_view key, std::size_t key_off, Path* 
     }
     if (path != nullptr)
       path->push_back({.node = stop.ref, .slot_off = stop.slot_off, .byte = byte});
-    if (view.kind(edge.child) == ObjectKind::crossing) {
+    // Both lines it may lie on are on their way while the first is waited for.
+    view.prefetch(edge.child);
+    unit0 = view.unit0(edge.child);
+    if (format::kind_of(unit0) == ObjectKind::crossing) {
       stop.child = edge.child;
       stop.key_off = label_end;
       stop.kind = StopKind::crossing;

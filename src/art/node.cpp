@@ -53,8 +53,20 @@ std::size_t child_slot_off(ObjectKind kind, std::size_t place, std::uint8_t byte
   return 0;
 }
 
-Edge sorted_edge(const Node& node, std::size_t place) noexcept {
-  return edge_at(node, place, sorted_keys(node)[place]);
+EdgeRange::EdgeRange(const Node& node, std::size_t from, std::size_t end) noexcept
+    : node_(&node), from_(from), end_(end), is_sorted_(is_sorted_kind(node.kind)) {
+  if (!is_sorted_) return;
+  keys_ = node.at + sizeof(NodeHeader);
+  children_ = node.at + child_slot_off(node.kind, 0, 0);
+}
+
+Edge EdgeRange::next_indexed() noexcept {
+  while (from_ < end_) {
+    const Edge edge = find_edge(*node_, static_cast<std::uint8_t>(from_));
+    ++from_;
+    if (edge.child != no_ref) return edge;
+  }
+  return {};
 }
 
 Edge next_edge(const Node& node, std::size_t from) noexcept {

@@ -39,8 +39,42 @@ struct Edges {
 
 // The first edge with a byte >= `from`; `from` may be 256.
 [[nodiscard]] Edge next_edge(const Node& node, std::size_t from) noexcept;
-// Edge number `place` of a node4 or node16.
-[[nodiscard]] Edge sorted_edge(const Node& node, std::size_t place) noexcept;
+
+// The edges of a node with bytes in [from, end), in order; both may be 256. Of a node that changes
+// meanwhile: some edges, not more than it has room for.
+class EdgeRange {
+ public:
+  EdgeRange(const Node& node, std::size_t from, std::size_t end) noexcept;
+
+  // The next edge; no child when there is none.
+  [[nodiscard]] Edge next() noexcept {
+    if (!is_sorted_) return next_indexed();
+    while (place_ < node_->count) {
+      const std::size_t place = place_++;
+      const auto byte = sync::racy_load<std::uint8_t>(keys_ + place);
+      if (byte < from_) continue;
+      if (byte >= end_) break;
+      const std::byte* const slot = children_ + place * sizeof(format::le16);
+      return {
+          .byte = byte,
+          .child = frame::load_ref(slot),
+          .slot_off = format::offset_of(node_->ref) + static_cast<std::size_t>(slot - node_->at)};
+    }
+    return {};
+  }
+
+ private:
+  [[nodiscard]] Edge next_indexed() noexcept;
+
+  const Node* node_;
+  std::size_t from_;
+  std::size_t end_;
+  std::size_t place_ = 0;  // of sorted kinds
+  bool is_sorted_;
+  const std::byte* keys_ = nullptr;
+  const std::byte* children_ = nullptr;
+};
+
 // The edge with the greatest byte; the node has one.
 [[nodiscard]] Edge last_edge(const Node& node) noexcept;
 [[nodiscard]] Edges edges_of(const Node& node) noexcept;

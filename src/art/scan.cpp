@@ -21,14 +21,16 @@ namespace {
 // What to do with the subtree below a path that has just grown.
 enum class Turn : std::uint8_t { into, around };
 
+constexpr std::uint16_t bytes_end = 256;  // behind the last edge byte
+
 // A node whose edges are being followed.
 struct Level {
   Ref node = no_ref;
-  bool is_bounded = false;       // the path so far is a prefix of `after`
-  bool is_frame_root = false;    // of the last frame, which goes with the level
-  std::uint16_t path_bytes = 0;  // the node's label included
-  std::uint16_t next = 0;        // edge byte to go on with
-  std::uint16_t end = 256;       // first one that is not wanted
+  bool is_bounded = false;        // the path so far is a prefix of `after`
+  bool is_frame_root = false;     // of the last frame, which goes with the level
+  std::uint16_t path_bytes = 0;   // the node's label included
+  std::uint16_t next = 0;         // edge byte to go on with
+  std::uint16_t end = bytes_end;  // first one that is not wanted
 };
 
 // Kept by the thread from scan to scan: the common ones are short.
@@ -54,7 +56,9 @@ class Output {
         items_end_(batch.items.size() + std::max<std::size_t>(items_max, 1)),
         bytes_end_(bytes_ + bytes_max) {
     mark();
-    batch.items.reserve(batch.items.size() + std::min(items_max, items_reserved_max));
+    const std::size_t items = std::min(items_max, items_reserved_max);
+    batch.items.reserve(batch.items.size() + items);
+    make_room(items * item_bytes_guess);
   }
 
   [[nodiscard]] bool is_full() const noexcept {
@@ -66,10 +70,10 @@ class Output {
     const std::string_view value = keys_only ? std::string_view() : leaf.value;
     const std::size_t key_bytes = path.size() + rest.size();
     make_room(key_bytes + value.size());
-    batch_->items.push_back({.key_off = bytes_,
-                             .key_bytes = key_bytes,
-                             .value_off = bytes_ + key_bytes,
-                             .value_bytes = value.size(),
+    batch_->items.push_back({.key_off = number(bytes_),
+                             .key_bytes = number(key_bytes),
+                             .value_off = number(bytes_ + key_bytes),
+                             .value_bytes = number(value.size()),
                              .version = leaf.version});
     append(path);
     append(rest);
@@ -78,9 +82,9 @@ class Output {
 
   void add_rollup(std::string_view entry) {
     make_room(entry.size());
-    batch_->items.push_back({.key_off = bytes_,
-                             .key_bytes = entry.size(),
-                             .value_off = bytes_ + entry.size(),
+    batch_->items.push_back({.key_off = number(bytes_),
+                             .key_bytes = number(entry.size()),
+                             .value_off = number(bytes_ + entry.size()),
                              .is_rollup = true});
     append(entry);
   }
@@ -106,8 +110,14 @@ class Output {
   void finish() { batch_->bytes.resize(bytes_); }
 
  private:
-  static constexpr std::size_t items_reserved_max = 1024;
+  static constexpr std::size_t items_reserved_max = 128;
+  static constexpr std::size_t item_bytes_guess = 64;
   static constexpr std::size_t bytes_min = kib;
+
+  static std::uint32_t number(std::size_t bytes) noexcept {
+    ARTFS_ASSERT(bytes <= ~std::uint32_t{0});
+    return static_cast<std::uint32_t>(bytes);
+  }
 
   void make_room(std::size_t bytes) {
     const std::size_t size = batch_->bytes.size();
@@ -198,32 +208,50 @@ class Scanner {
     const std::size_t depth = levels().size() - 1;
     Node node;
     if (!view().node(levels()[depth].node, node)) return damaged();
-    for (;;) {
-      Level& level = levels()[depth];
-      path_bytes_ = level.path_bytes;
-      const Edge edge = next_edge(node, level.next);
-      if (edge.child == no_ref || edge.byte >= level.end) {
-        const bool is_frame_root = level.is_frame_root;
-        levels().pop_back();
-        return is_frame_root ? leave_frame() : settle();
-      }
-      level.next = static_cast<std::uint16_t>(edge.byte + 1);
-      if (path_bytes_ == key_bytes_max) return damaged();
+    const Level level = levels()[depth];
+    if (level.path_bytes == key_bytes_max) return damaged();
+    const bool is_plain =
+        !level.is_bounded && !request_->delimiter && level.path_bytes >= request_->prefix.size();
+    EdgeRange edges(node, level.next, level.end);
+    for (Edge edge = edges.next(); edge.child != no_ref; edge = edges.next()) {
+      const std::uint64_t unit0 = view().unit0(edge.child);
+      const bool is_leaf = format::kind_of(unit0) == ObjectKind::leaf;
+      scratch_->path[level.path_bytes] = static_cast<char>(edge.byte);
+      path_bytes_ = std::size_t{level.path_bytes} + 1;
       bool is_bounded = level.is_bounded;
-      scratch_->path[path_bytes_++] = static_cast<char>(edge.byte);
-      if (lengthened(level.path_bytes, is_bounded) == Turn::into) {
-        frame::Leaf leaf;
-        if (view().leaf(edge.child, leaf)) {
-          if (!take_leaf(leaf, is_bounded)) return damaged();
-        } else if (view().kind(edge.child) == ObjectKind::crossing) {
-          --path_bytes_;
-          return cross(node, edge, level);
-        } else {
-          return enter(edge.child, is_bounded);
+      if (is_plain || lengthened(level.path_bytes, is_bounded) == Turn::into) {
+        if (!is_leaf) {
+          levels()[depth].next = static_cast<std::uint16_t>(edge.byte + 1);
+          return descend_into(node, edge, is_bounded, edges);
         }
+        frame::Leaf leaf;
+        if (!view().leaf(edge.child, unit0, leaf)) return damaged();
+        if (!take_leaf(leaf, is_bounded, is_plain)) return damaged();
       }
-      if (out_->is_full()) return settle();
+      if (out_->is_full()) {
+        levels()[depth].next = static_cast<std::uint16_t>(edge.byte + 1);
+        return settle();
+      }
     }
+    levels().pop_back();
+    return level.is_frame_root ? leave_frame() : settle();
+  }
+
+  // What is behind an edge and no leaf. `edges` are those after it.
+  [[nodiscard]] Result<void> descend_into(const Node& node, const Edge& edge, bool is_bounded,
+                                          EdgeRange& edges) {
+    if (view().kind(edge.child) == ObjectKind::crossing) {
+      --path_bytes_;
+      return cross(node, edge, levels().back());
+    }
+    ARTFS_TRY(enter(edge.child, is_bounded));
+    // The sibling's children are on their way while this one's are read.
+    const Edge sibling = edges.next();
+    Node other;
+    if (!request_->delimiter && sibling.child != no_ref && view().node(sibling.child, other)) {
+      fetch_children(other, 0, bytes_end);
+    }
+    return {};
   }
 
   // The object at `ref` hangs below the path.
@@ -231,8 +259,7 @@ class Scanner {
     const std::size_t path_bytes = path_bytes_;
     frame::Leaf leaf;
     if (view().leaf(ref, leaf)) {
-      if (!take_leaf(leaf, is_bounded)) return damaged();
-      return {};
+      return take_leaf(leaf, is_bounded, false) ? Result<void>() : damaged();
     }
     Node node;
     if (!view().node(ref, node)) return damaged();
@@ -249,9 +276,11 @@ class Scanner {
   }
 
   void push_level(const Node& node, bool is_bounded) {
-    Level level{.node = node.ref,
-                .is_bounded = is_bounded,
-                .path_bytes = static_cast<std::uint16_t>(path_bytes_)};
+    // Written where it stays: a copy made of such small fields waits for each of them.
+    Level& level = levels().emplace_back();
+    level.node = node.ref;
+    level.is_bounded = is_bounded;
+    level.path_bytes = static_cast<std::uint16_t>(path_bytes_);
     const std::string_view prefix = request_->prefix;
     if (path_bytes_ < prefix.size()) {
       level.next = static_cast<std::uint8_t>(prefix[path_bytes_]);
@@ -261,17 +290,18 @@ class Scanner {
       const std::uint16_t from = static_cast<std::uint8_t>(after()[path_bytes_]);
       level.next = std::max(level.next, from);
     }
-    fetch_children(node, level);
-    levels().push_back(level);
+    fetch_children(node, level.next, level.end);
   }
 
   // Siblings lie all over the frame: ask for them together rather than miss one after the other.
-  void fetch_children(const Node& node, const Level& level) const noexcept {
+  void fetch_children(const Node& node, std::size_t from, std::size_t end) noexcept {
     if (node.kind != ObjectKind::node4 && node.kind != ObjectKind::node16) return;
-    for (std::size_t i = 0; i < node.count; ++i) {
-      const Edge edge = sorted_edge(node, i);
-      if (edge.byte >= level.next && edge.byte < level.end)
-        __builtin_prefetch(view().at(edge.child));
+    if (node.at == fetched_) return;
+    fetched_ = node.at;
+    const View view = this->view();
+    EdgeRange edges(node, from, end);
+    for (Edge edge = edges.next(); edge.child != no_ref; edge = edges.next()) {
+      view.prefetch(edge.child);
     }
   }
 
@@ -344,11 +374,9 @@ class Scanner {
     return true;
   }
 
-  // False when the leaf is none that can hang here.
-  [[nodiscard]] bool take_leaf(const frame::Leaf& leaf, bool is_bounded) {
+  // The leaf hangs below the path. False when it cannot. `is_plain`: nothing about the path needs a look.
+  [[nodiscard]] bool take_leaf(const frame::Leaf& leaf, bool is_bounded, bool is_plain) {
     const std::size_t path_bytes = path_bytes_;
-    const bool is_plain =
-        !is_bounded && !request_->delimiter && path_bytes >= request_->prefix.size();
     if (is_plain) {
       if (path_bytes + leaf.suffix.size() > key_bytes_max) return false;
       out_->add(path(), leaf.suffix, leaf, request_->keys_only);
@@ -372,6 +400,7 @@ class Scanner {
   Output* out_;
   Scratch* scratch_;
   std::size_t path_bytes_ = 0;
+  const std::byte* fetched_ = nullptr;  // the node whose children were asked for last
 };
 
 }  // namespace

@@ -62,8 +62,8 @@ struct ScanRequest {
 };
 
 struct ScanItem {
-  std::size_t key_off = 0, key_bytes = 0;  // into ScanBatch::bytes
-  std::size_t value_off = 0, value_bytes = 0;
+  std::uint32_t key_off = 0, key_bytes = 0;  // into ScanBatch::bytes
+  std::uint32_t value_off = 0, value_bytes = 0;
   Lsn version{};
   bool is_rollup = false;
 };

@@ -77,6 +77,12 @@ static_assert(sizeof(le16) == 2 && sizeof(le24) == 3 && sizeof(le32) == 4 && siz
               sizeof(le64) == 8);
 static_assert(alignof(le64) == 1 && std::is_trivially_copyable_v<le64>);
 
+// The number whose little-endian bytes were loaded as a word.
+[[nodiscard]] constexpr std::uint64_t from_le64(std::uint64_t word) noexcept {
+  if constexpr (std::endian::native == std::endian::little) return word;
+  return __builtin_bswap64(word);
+}
+
 [[nodiscard]] constexpr std::array<char, 8> be64_chars(std::uint64_t value) noexcept {
   std::array<char, 8> chars{};
   for (std::size_t i = 0; i < 8; ++i)

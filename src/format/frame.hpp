@@ -179,6 +179,39 @@ struct Crossing {
 
 static_assert(sizeof(Crossing) == 0x10 && offsetof(Crossing, frame) == 0x08);
 
+// What readers take from an object at once: its first units as numbers (base::from_le64 of what is stored).
+constexpr ObjectKind kind_of(std::uint64_t unit0) noexcept {
+  return static_cast<ObjectKind>(unit0 & 0xffU);
+}
+
+struct NodeFields {
+  std::uint16_t label_bytes;
+  std::uint16_t count;
+  Ref own;
+};
+
+constexpr NodeFields node_fields(std::uint64_t unit0) noexcept {
+  return {.label_bytes = static_cast<std::uint16_t>(unit0 >> 16U),
+          .count = static_cast<std::uint16_t>(unit0 >> 32U),
+          .own = static_cast<Ref>(unit0 >> 48U)};
+}
+
+static_assert(offsetof(NodeHeader, label_bytes) == 2 && offsetof(NodeHeader, count) == 4);
+
+struct LeafFields {
+  std::uint32_t value_bytes;
+  std::uint16_t suffix_bytes;
+  std::uint64_t record_version;
+};
+
+constexpr LeafFields leaf_fields(std::uint64_t unit0, std::uint64_t unit1) noexcept {
+  return {.value_bytes = static_cast<std::uint32_t>(unit0 >> 8U) & 0xffffffU,
+          .suffix_bytes = static_cast<std::uint16_t>(unit0 >> 32U),
+          .record_version = unit0 >> 48U | (unit1 & 0xffffffffU) << 16U};
+}
+
+static_assert(offsetof(LeafHeader, value_bytes) == 1 && offsetof(LeafHeader, suffix_bytes) == 4);
+
 struct FreeBlock {
   std::uint8_t kind;       // 0x00  ObjectKind::free_block
   std::uint8_t reserved0;  // 0x01  zero
