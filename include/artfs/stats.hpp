@@ -44,7 +44,16 @@ struct CheckpointStats {
   std::uint64_t failed = 0;
   std::uint64_t pages_written = 0;
   std::uint64_t last_duration_ns = 0;
+  std::uint64_t last_work_ns = 0;  // of that, without the rests that leave the device to others
+  std::uint64_t rested_ns = 0;     // of all checkpoints
   std::uint64_t last_gate_ns = 0;  // how long writers were held while the dirty set was frozen
+};
+
+// What changes waited for before they began.
+struct AdmissionStats {
+  std::uint64_t delays = 0;  // short ones, growing with the pressure
+  std::uint64_t delayed_ns = 0;
+  std::uint64_t stops = 0;  // whole checkpoints waited for: no room was left
 };
 
 struct StoreStats {
@@ -63,6 +72,7 @@ struct StoreStats {
   CacheStats cache;
   LogStats log;
   CheckpointStats checkpoint;
+  AdmissionStats admission;
 };
 
 struct VolumeStats {

@@ -39,6 +39,7 @@ namespace artfs::base {
   X(commit_gate)      /* engine: writers shared, freeze + cut exclusive */        \
   X(frame_latch)      /* frame: latch of one frame, several by FrameId */         \
   X(checkpoint_state) /* engine: what the checkpointer waits for */               \
+  X(checkpoint_pace)  /* engine: who waits for a checkpoint that rests */         \
   X(manifest)         /* engine: manifest journal */                              \
   X(cache)            /* frame: eviction, budget, sets */                         \
   X(cache_shard)      /* frame: map shard, id to resident frame */                \

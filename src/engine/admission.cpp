@@ -2,36 +2,104 @@
 // Admission: what a change waits for before it takes any lock: room among the dirty frames, and room
 // in the log. Reads that find no frame to evict wait here too.
 #include <algorithm>
+#include <thread>
 
+#include "base/clock.hpp"
 #include "engine/store_impl.hpp"
 
 namespace artfs::engine {
 
 namespace {
 
-// Checkpoints start when half of the frames cannot be evicted, and writers wait at three quarters:
-// the rest is for reads, for frames of changes already admitted, and for images of frozen pages.
-constexpr std::uint64_t pressure_start_percent = 50;
-constexpr std::uint64_t pressure_wait_percent = 75;
+// Pressure begins when half of the frames cannot be evicted and memory is filling up: a checkpoint starts.
+// At three quarters in full memory writers wait: the rest is for reads, for frames of changes already
+// admitted, and for images of frozen pages. A store that fits, all of it dirty, is under no pressure.
+constexpr std::uint64_t held_start_percent = 50;
+constexpr std::uint64_t held_stop_percent = 75;
+constexpr std::uint64_t memory_start_percent = 75;
+constexpr std::uint64_t memory_stop_percent = 90;
+// In the upper half of the way between, a writer pays for every frame it adds, with the square of how far
+// that is: the room then lasts delay_share / 6 times as long as the last checkpoint worked, so that the
+// next one is done before anybody has to stop.
+constexpr unsigned delay_start_percent = 50;  // of memory_pressure()
+constexpr std::uint64_t delay_share = 8;
+constexpr std::uint64_t delay_ns_max = 20'000'000;  // of one change
+// What is owed is gathered up to this: shorter sleeps cost more in timers and switches than they give.
+constexpr std::uint64_t delay_ns_min = 200'000;
+// A checkpoint that runs is paced until the log has grown by half as much again as started it.
+constexpr std::uint64_t log_calm_percent = 100;
+constexpr std::uint64_t log_haste_percent = 150;
 // Rounds a writer waits for room before it gives up. Each is a whole checkpoint: far above need.
 constexpr unsigned admission_rounds_max = 64;
 constexpr unsigned log_rounds_max = 4;
 
+// 0 at `low`, 100 at `high`.
+[[nodiscard]] std::uint64_t percent_between(std::uint64_t value, std::uint64_t low,
+                                            std::uint64_t high) noexcept {
+  if (value <= low) return 0;
+  return value >= high ? 100 : (value - low) * 100 / (high - low);
+}
+
 }  // namespace
+
+// What an earlier run logged was checkpointed or replayed; LSNs between the runs are no work.
+std::uint64_t StoreImpl::log_bytes_since_cut() const noexcept {
+  const Lsn start = std::max(checkpoint_writer_->cut(), opened_at_);
+  const Lsn end = log_->end();
+  return end > start ? end.raw - start.raw : 0;
+}
+
+unsigned StoreImpl::memory_pressure(std::uint64_t held_bytes) const noexcept {
+  const std::uint64_t percent_bytes = cache_->budget_bytes() / 100;
+  if (held_bytes < held_start_percent * percent_bytes) return 0;
+  const std::uint64_t by_held = percent_between(held_bytes, held_start_percent * percent_bytes,
+                                                held_stop_percent * percent_bytes);
+  const std::uint64_t by_memory =
+      percent_between(cache_->stats().resident_bytes, memory_start_percent * percent_bytes,
+                      memory_stop_percent * percent_bytes);
+  return static_cast<unsigned>(std::min(by_held, by_memory));
+}
+
+unsigned StoreImpl::checkpoint_pressure() const noexcept {
+  // Replay waits for its checkpoints, and so does whoever is slowed down.
+  if (log_ == nullptr || memory_pressure(cache_->unevictable_bytes()) > 0) return 100;
+  const std::uint64_t percent_bytes = options_.checkpoint_log_bytes / 100;
+  return static_cast<unsigned>(percent_between(
+      log_bytes_since_cut(), log_calm_percent * percent_bytes, log_haste_percent * percent_bytes));
+}
+
+void StoreImpl::slow_down(std::uint64_t held_bytes, unsigned pressure) {
+  const std::uint64_t seen = held_seen_bytes_.exchange(held_bytes, std::memory_order_relaxed);
+  // Who changes frames that are dirty already takes nothing away.
+  if (held_bytes <= seen || pressure < delay_start_percent) return;
+  const auto step_bytes =
+      static_cast<double>(cache_->budget_bytes()) / 100 * (held_stop_percent - held_start_percent);
+  const double added_share = static_cast<double>(held_bytes - seen) / step_bytes;
+  const double height = static_cast<double>(pressure - delay_start_percent) /
+                        static_cast<double>(100 - delay_start_percent);
+  const auto whole_ns = static_cast<double>(checkpoint_writer_->last_work_ns() * delay_share);
+  const auto owed_ns = static_cast<std::uint64_t>(whole_ns * added_share * height * height);
+  if (owed_delay_ns_.fetch_add(owed_ns, std::memory_order_relaxed) + owed_ns < delay_ns_min) return;
+  const std::uint64_t delay_ns =
+      std::min(owed_delay_ns_.exchange(0, std::memory_order_relaxed), delay_ns_max);
+  const std::uint64_t began_ns = base::now_ns();
+  std::this_thread::sleep_for(std::chrono::nanoseconds(delay_ns));
+  delays_.fetch_add(1, std::memory_order_relaxed);
+  delayed_ns_.fetch_add(base::now_ns() - began_ns, std::memory_order_relaxed);
+}
 
 Result<void> StoreImpl::admit() {
   if (planner_ == nullptr) return {};
-  const std::uint64_t budget_bytes = cache_->budget_bytes();
   for (unsigned round = 0;; ++round) {
     const std::uint64_t held_bytes = cache_->unevictable_bytes();
-    // What an earlier run logged was checkpointed or replayed; LSNs between the runs are no work.
-    const std::uint64_t log_start = std::max(checkpoint_writer_->cut(), opened_at_).raw;
-    if (held_bytes * 100 >= budget_bytes * pressure_start_percent ||
-        log_->end().raw >= log_start + options_.checkpoint_log_bytes) {
-      planner_->kick();
+    const unsigned pressure = memory_pressure(held_bytes);
+    if (pressure > 0 || log_bytes_since_cut() >= options_.checkpoint_log_bytes) planner_->kick();
+    if (pressure < 100) {
+      slow_down(held_bytes, pressure);
+      return {};
     }
-    if (held_bytes * 100 < budget_bytes * pressure_wait_percent) return {};
     if (round == admission_rounds_max) return fail(Errc::cache_exhausted);
+    stops_.fetch_add(1, std::memory_order_relaxed);
     ARTFS_TRY(planner_->wait_for_attempt());
   }
 }

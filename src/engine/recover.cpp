@@ -100,12 +100,12 @@ class Opener {
   }
 
   [[nodiscard]] Result<void> open_frames() {
-    std::unique_ptr<io::BlobStore> file = ARTFS_TRY(io::FileStore::open(
-        directory(), frames_name,
-        {.create = false,
-         .direct = args_.options.direct_io,
-         .read_only = read_only(),
-         .queued = args_.options.io_uring}));
+    std::unique_ptr<io::BlobStore> file =
+        ARTFS_TRY(io::FileStore::open(directory(), frames_name,
+                                      {.create = false,
+                                       .direct = args_.options.direct_io,
+                                       .read_only = read_only(),
+                                       .queued = args_.options.io_uring}));
     if (read_only()) file = std::make_unique<OverlayStore>(std::move(file));
     store_->blobs_ = std::move(file);
     return {};
@@ -180,7 +180,8 @@ class Opener {
                                   .log = *store_->checkpoint_log_,
                                   .manifest = *store_->manifest_,
                                   .trees = store_->trees_,
-                                  .gate = store_->gate_});
+                                  .gate = store_->gate_,
+                                  .pace = store_->pace_});
     store_->checkpoint_writer_->publish_state();
     return {};
   }
@@ -223,6 +224,7 @@ class Opener {
     store->checkpoint_writer_->attach(*store->log_);
     store->opened_at_ = store->log_->end();
     store->planner_ = std::make_unique<checkpoint::Planner>(
+        store->pace_,
         checkpoint::Planner::Work{.run = [store] { return store->run_checkpoint(); },
                                   .due = [store] { return store->checkpoint_writer_->due(); },
                                   .interval = args_.options.checkpoint_interval});

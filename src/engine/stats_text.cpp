@@ -40,7 +40,13 @@ Json json_of(const CheckpointStats& stats) {
               {"failed", stats.failed},
               {"pages_written", stats.pages_written},
               {"last_duration_ns", stats.last_duration_ns},
+              {"last_work_ns", stats.last_work_ns},
+              {"rested_ns", stats.rested_ns},
               {"last_gate_ns", stats.last_gate_ns}};
+}
+
+Json json_of(const AdmissionStats& stats) {
+  return Json{{"delays", stats.delays}, {"delayed_ns", stats.delayed_ns}, {"stops", stats.stops}};
 }
 
 Json json_of(const StoreStats& stats) {
@@ -56,6 +62,7 @@ Json json_of(const StoreStats& stats) {
   json["cache"] = json_of(stats.cache);
   json["log"] = json_of(stats.log);
   json["checkpoint"] = json_of(stats.checkpoint);
+  json["admission"] = json_of(stats.admission);
   return json;
 }
 

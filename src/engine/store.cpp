@@ -120,6 +120,9 @@ StoreStats StoreImpl::stats() const {
     stats.checkpoint = checkpoint_writer_->stats();
     stats.frames_allocated = checkpoint_writer_->frames();
     stats.log.cut_lsn = checkpoint_writer_->cut().raw;
+    stats.admission.delays = delays_.load(std::memory_order_relaxed);
+    stats.admission.delayed_ns = delayed_ns_.load(std::memory_order_relaxed);
+    stats.admission.stops = stops_.load(std::memory_order_relaxed);
   }
   return stats;
 }

@@ -151,6 +151,13 @@ class StoreImpl {
   [[nodiscard]] Result<void> check_writable() const;
   // Waits, without locks, until dirty frames and the log leave room for a change.
   [[nodiscard]] Result<void> admit();
+  // Slows the writers whose changes added to what only a checkpoint frees (admission.cpp).
+  void slow_down(std::uint64_t held_bytes, unsigned pressure);
+  // Percent of what is bearable; `held_bytes`: what only a checkpoint frees.
+  [[nodiscard]] unsigned memory_pressure(std::uint64_t held_bytes) const noexcept;
+  [[nodiscard]] std::uint64_t log_bytes_since_cut() const noexcept;
+  // Percent: how much the running checkpoint is needed.
+  [[nodiscard]] unsigned checkpoint_pressure() const noexcept;
   [[nodiscard]] Result<wal::Log::Reserve> reserve_log(std::size_t payload_bytes);
   [[nodiscard]] Result<Step> try_shared(Change& change, Attempt& attempt);
   [[nodiscard]] Result<Step> try_alone(Change& change, Attempt& attempt);
@@ -182,11 +189,17 @@ class StoreImpl {
   std::unique_ptr<Applier> applier_;
   std::unique_ptr<Manifest> manifest_;
   std::unique_ptr<checkpoint::LogWriter> checkpoint_log_;
+  checkpoint::Pace pace_{[this] { return checkpoint_pressure(); }};
   std::unique_ptr<checkpoint::Writer> checkpoint_writer_;
   Hook before_log_sync_;
-  std::unique_ptr<wal::Log> log_;                 // none in memory mode
-  std::unique_ptr<checkpoint::Planner> planner_;  // none in memory mode and when read-only
-  std::atomic<std::uint64_t> memory_lsn_{1};      // versions in memory mode
+  std::unique_ptr<wal::Log> log_;                  // none in memory mode
+  std::unique_ptr<checkpoint::Planner> planner_;   // none in memory mode and when read-only
+  std::atomic<std::uint64_t> memory_lsn_{1};       // versions in memory mode
+  std::atomic<std::uint64_t> held_seen_bytes_{0};  // unevictable, when a writer last looked
+  std::atomic<std::uint64_t> owed_delay_ns_{0};
+  std::atomic<std::uint64_t> delays_{0};
+  std::atomic<std::uint64_t> delayed_ns_{0};
+  std::atomic<std::uint64_t> stops_{0};
   std::uint64_t replayed_records_ = 0;
   Lsn opened_at_;  // end of the log then
   std::atomic<bool> stopped_{false};

@@ -67,6 +67,11 @@ class File {
   // fdatasync: data and the size are on the device.
   [[nodiscard]] virtual Result<void> sync_data() = 0;
   [[nodiscard]] virtual Result<std::uint64_t> size() = 0;
+
+  // Where the data ends that begins at or behind `from`: what follows in the file reads as zero. The size
+  // where the filesystem cannot tell. What was allocated and never written is no data.
+  [[nodiscard]] virtual Result<std::uint64_t> end_of_data(std::uint64_t /*from*/) { return size(); }
+
   [[nodiscard]] virtual Result<void> truncate(std::uint64_t size_bytes) = 0;
   // Backs the range with space and extends the size; new bytes read as zero. Falls back to writing
   // zeros where the filesystem cannot.

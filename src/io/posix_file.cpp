@@ -129,6 +129,19 @@ Result<std::uint64_t> PosixFile::size() {
   return static_cast<std::uint64_t>(attributes.st_size);
 }
 
+Result<std::uint64_t> PosixFile::end_of_data(std::uint64_t from) {
+  std::uint64_t end = from;
+  for (;;) {
+    // The file offset that lseek moves is used by nobody.
+    const off_t data = ::lseek(fd_.get(), to_off(end), SEEK_DATA);
+    if (data < 0 && errno == ENXIO) return end;
+    if (data < 0) return size();
+    const off_t hole = ::lseek(fd_.get(), data, SEEK_HOLE);
+    if (hole <= data) return size();
+    end = static_cast<std::uint64_t>(hole);
+  }
+}
+
 Result<void> PosixFile::truncate(std::uint64_t size_bytes) {
   while (::ftruncate(fd_.get(), to_off(size_bytes)) != 0) {
     if (errno != EINTR) return fail(write_error(errno));

@@ -27,6 +27,7 @@ class PosixFile : public File {
                                       std::span<const std::span<const std::byte>> buffers) override;
   [[nodiscard]] Result<void> sync_data() override;
   [[nodiscard]] Result<std::uint64_t> size() override;
+  [[nodiscard]] Result<std::uint64_t> end_of_data(std::uint64_t from) override;
   [[nodiscard]] Result<void> truncate(std::uint64_t size_bytes) override;
   [[nodiscard]] Result<void> allocate(std::uint64_t offset, std::uint64_t length) override;
   [[nodiscard]] Result<void> punch(std::uint64_t offset, std::uint64_t length) override;

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "base/assert.hpp"
+#include "base/bytes.hpp"
 #include "wal/log_impl.hpp"
 
 namespace artfs::wal {
@@ -96,8 +97,13 @@ Result<void> Log::create(io::Directory& directory, std::array<std::byte, 16> uui
   if (!listing.segments.empty()) return fail(Errc::store_exists);
   const Lsn start{(first.raw + segment_bytes - 1) & ~std::uint64_t{segment_bytes - 1}};
   SegmentPool pool(directory, uuid, static_cast<std::uint32_t>(segment_bytes), listing.spares);
-  (void)ARTFS_TRY(pool.make({start, first}));
-  return {};
+  const auto file = ARTFS_TRY(pool.make({start, first}));
+  // As the life before the first had said its last word: the first open looks no further.
+  const Lsn lsn{start.raw + format::log_segment_header_bytes};
+  format::LogRecordHeader closed = prepare_header(format::LogRecordKind::closed, {});
+  seal_header(closed, {lsn, lsn});
+  ARTFS_TRY(file->write_at(lsn.raw - start.raw, base::object_bytes(closed)));
+  return file->sync_data();
 }
 
 Result<std::unique_ptr<Log>> Log::open(io::Directory& directory, std::array<std::byte, 16> uuid,

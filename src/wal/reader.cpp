@@ -52,9 +52,22 @@ Result<std::span<const std::byte>> LogReader::load(const SegmentInfo& segment, L
   if (wanted == 0) return std::span<const std::byte>{};
   if (!buffer_) buffer_ = std::make_unique_for_overwrite<std::byte[]>(listing_->segment_bytes);
   const auto file = ARTFS_TRY(directory_->open(segment_name(segment.start), {.read_only = true}));
-  const std::size_t read =
-      ARTFS_TRY(file->read_at(position.raw - segment.start.raw, {buffer_.get(), wanted}));
-  return std::span<const std::byte>(buffer_.get(), read);
+  const std::uint64_t offset = position.raw - segment.start.raw;
+  if (wanted <= first_window_bytes) {
+    const std::size_t read = ARTFS_TRY(file->read_at(offset, {buffer_.get(), wanted}));
+    return std::span<const std::byte>(buffer_.get(), read);
+  }
+  // Most of a young segment was allocated and never written: it is not read. No record begins there, but
+  // the last bytes of one may be zeros, and a filesystem may have made a hole of them.
+  const std::uint64_t size = ARTFS_TRY(file->size());
+  const std::uint64_t data_end = ARTFS_TRY(file->end_of_data(offset));
+  const std::size_t data = std::min<std::uint64_t>(wanted, std::max(data_end, offset) - offset);
+  const std::size_t read = ARTFS_TRY(file->read_at(offset, {buffer_.get(), data}));
+  if (read < data || data == 0) return std::span<const std::byte>(buffer_.get(), read);
+  const std::size_t rest = std::min<std::uint64_t>(wanted, std::max(size, offset) - offset) - data;
+  const std::size_t zeros = std::min(rest, record_bytes(format::log_payload_bytes_max));
+  std::fill_n(buffer_.get() + data, zeros, std::byte{0});
+  return std::span<const std::byte>(buffer_.get(), data + zeros);
 }
 
 Result<Lsn> LogReader::walk(const SegmentInfo& segment, Lsn position, const VisitFn& visit) {
@@ -143,8 +156,14 @@ Result<void> LogReader::judge_unlinked(const SegmentInfo& segment, Lsn end) {
   // A life that began at a higher end found everything below it whole, and synced it.
   const bool begun_anew = segment.linked && segment.continues_from != segment.start;
   if (begun_anew && segment.continues_from > end) return fail(Errc::log_corrupt, end.raw);
-  // What the life that said its last word had made ready.
-  if (segment.linked && closed_) return {};
+  // What the life that said its last word had made ready holds no record. Where one begins, a later life
+  // wrote it, and where that began is missing.
+  if (segment.linked && closed_) {
+    const auto bytes = ARTFS_TRY(load(segment, first_record(segment), io::direct_alignment_bytes));
+    const auto durable = durable_of_header(bytes, first_record(segment));
+    if (durable && *durable > end) return fail(Errc::log_corrupt, end.raw);
+    return {};
+  }
   // Without its header a segment holds no records, unless the header was damaged later.
   const Lsn durable_above = segment.linked ? end : Lsn{0};
   const auto bytes = ARTFS_TRY(load(segment, first_record(segment), listing_->segment_bytes));

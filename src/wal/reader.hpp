@@ -3,7 +3,8 @@
 //
 // Contract:   visits every transaction at or above `from` once, in order of LSN, then decides whether
 //             what follows is a torn tail or damage (EOL). Changes nothing on disk.
-// Cost:       reads the segments from `from` on once, those behind the end too; one buffer of a segment.
+// Cost:       reads the segments from `from` on once, those behind the end too unless the log was closed, and
+//             nothing that was allocated and never written; one buffer of a segment.
 // Errors:     log_corrupt (detail: the LSN that does not verify), io_failed, what `visit` returned.
 // Invariants: EOL the log ends at the first record that does not verify, unless one behind it verifies
 //             and says that it was durable; a segment begun later at a higher end says so too.

@@ -22,6 +22,17 @@ using format::LogRecordHeader;
   return std::all_of(bytes.begin(), bytes.end(), [](std::byte b) { return b == std::byte{0}; });
 }
 
+[[nodiscard]] std::optional<LogRecordHeader> decode_header(std::span<const std::byte> bytes,
+                                                           Lsn lsn) noexcept {
+  if (bytes.size() < sizeof(LogRecordHeader)) return std::nullopt;
+  const auto header = base::copy_object<LogRecordHeader>(bytes);
+  if (header.magic != format::log_record_magic || header.lsn != lsn.raw) return std::nullopt;
+  if (header.header_checksum != header_checksum(header)) return std::nullopt;
+  if (!all_zero(std::as_bytes(std::span(header.reserved)))) return std::nullopt;
+  if (header.payload_bytes > format::log_payload_bytes_max) return std::nullopt;
+  return header;
+}
+
 }  // namespace
 
 LogRecordHeader prepare_header(format::LogRecordKind kind,
@@ -41,21 +52,23 @@ void seal_header(LogRecordHeader& header, RecordPlace place) noexcept {
   header.header_checksum = header_checksum(header);  // last: covers every field above
 }
 
+std::optional<Lsn> durable_of_header(std::span<const std::byte> bytes, Lsn lsn) noexcept {
+  const auto header = decode_header(bytes, lsn);
+  if (!header) return std::nullopt;
+  return Lsn{header->durable_lsn};
+}
+
 std::optional<RecordView> decode_record(std::span<const std::byte> bytes, Lsn lsn) noexcept {
-  if (bytes.size() < sizeof(LogRecordHeader)) return std::nullopt;
-  const auto header = base::copy_object<LogRecordHeader>(bytes);
-  if (header.magic != format::log_record_magic || header.lsn != lsn.raw) return std::nullopt;
-  if (header.header_checksum != header_checksum(header)) return std::nullopt;
-  const std::uint32_t payload_bytes = header.payload_bytes;
-  if (!all_zero(std::as_bytes(std::span(header.reserved)))) return std::nullopt;
-  if (payload_bytes > format::log_payload_bytes_max) return std::nullopt;
+  const auto header = decode_header(bytes, lsn);
+  if (!header) return std::nullopt;
+  const std::uint32_t payload_bytes = header->payload_bytes;
   const std::size_t whole = record_bytes(payload_bytes);
   if (whole > bytes.size()) return std::nullopt;
   const auto payload = bytes.subspan(sizeof(LogRecordHeader), payload_bytes);
-  if (header.payload_checksum != base::xxh3_64(payload)) return std::nullopt;
+  if (header->payload_checksum != base::xxh3_64(payload)) return std::nullopt;
   const std::size_t used = sizeof(LogRecordHeader) + payload_bytes;
   if (!all_zero(bytes.subspan(used, whole - used))) return std::nullopt;
-  return RecordView{lsn, Lsn{lsn.raw + whole}, Lsn{header.durable_lsn}, header.kind, payload};
+  return RecordView{lsn, Lsn{lsn.raw + whole}, Lsn{header->durable_lsn}, header->kind, payload};
 }
 
 std::optional<RecordView> find_record(std::span<const std::byte> bytes, Lsn first,

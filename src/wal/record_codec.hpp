@@ -47,6 +47,10 @@ void seal_header(format::LogRecordHeader& header, RecordPlace place) noexcept;
 [[nodiscard]] std::optional<RecordView> decode_record(std::span<const std::byte> bytes,
                                                       Lsn lsn) noexcept;
 
+// `durable` of the record with this LSN, when its header verifies; its payload is not looked at.
+[[nodiscard]] std::optional<Lsn> durable_of_header(std::span<const std::byte> bytes,
+                                                   Lsn lsn) noexcept;
+
 // The first record that verifies at its own position with `durable` above `durable_above`.
 // bytes[0] has LSN `first`, a multiple of the record alignment.
 [[nodiscard]] std::optional<RecordView> find_record(std::span<const std::byte> bytes, Lsn first,

@@ -13,7 +13,7 @@
 
 namespace artfs::test {
 
-class BorrowedDirectory final : public io::Directory {
+class BorrowedDirectory : public io::Directory {
  public:
   explicit BorrowedDirectory(io::Directory& lender) noexcept : lender_(lender) {}
 

@@ -15,12 +15,13 @@ using namespace std::chrono_literals;
 TEST_CASE("planner: an explicit checkpoint starts after the call and hands over its result",
           "[unit][engine]") {
   std::atomic<int> runs{0};
-  Planner planner({.run = [&]() -> Result<void> {
-                     ++runs;
-                     return fail(Errc::no_space, 7);
-                   },
-                   .due = [] { return true; },
-                   .interval = 1h});
+  Pace pace([] { return 0U; });
+  Planner planner(pace, {.run = [&]() -> Result<void> {
+                           ++runs;
+                           return fail(Errc::no_space, 7);
+                         },
+                         .due = [] { return true; },
+                         .interval = 1h});
   for (int round = 1; round <= 3; ++round) {
     const Result<void> result = planner.checkpoint();
     REQUIRE_FALSE(result.has_value());
@@ -33,12 +34,13 @@ TEST_CASE("planner: the interval starts a checkpoint only when something is due"
           "[unit][engine]") {
   std::atomic<int> runs{0};
   std::atomic<bool> due{false};
-  Planner planner({.run = [&]() -> Result<void> {
-                     ++runs;
-                     return {};
-                   },
-                   .due = [&] { return due.load(); },
-                   .interval = 5ms});
+  Pace pace([] { return 0U; });
+  Planner planner(pace, {.run = [&]() -> Result<void> {
+                           ++runs;
+                           return {};
+                         },
+                         .due = [&] { return due.load(); },
+                         .interval = 5ms});
   std::this_thread::sleep_for(50ms);
   CHECK(runs == 0);
   due = true;
@@ -49,13 +51,14 @@ TEST_CASE("planner: the interval starts a checkpoint only when something is due"
 TEST_CASE("planner: kicks during a checkpoint start one more, not one each", "[unit][engine]") {
   std::atomic<int> runs{0};
   std::atomic<bool> hold{true};
-  Planner planner({.run = [&]() -> Result<void> {
-                     ++runs;
-                     while (hold) std::this_thread::sleep_for(1ms);
-                     return {};
-                   },
-                   .due = [] { return true; },
-                   .interval = 1h});
+  Pace pace([] { return 0U; });
+  Planner planner(pace, {.run = [&]() -> Result<void> {
+                           ++runs;
+                           while (hold) std::this_thread::sleep_for(1ms);
+                           return {};
+                         },
+                         .due = [] { return true; },
+                         .interval = 1h});
   planner.kick();
   while (runs == 0) std::this_thread::sleep_for(1ms);
   for (int kick = 0; kick < 100; ++kick) planner.kick();
@@ -66,12 +69,13 @@ TEST_CASE("planner: kicks during a checkpoint start one more, not one each", "[u
 
 TEST_CASE("planner: waiters never miss the attempt they asked for", "[unit][engine]") {
   std::atomic<int> runs{0};
-  Planner planner({.run = [&]() -> Result<void> {
-                     ++runs;
-                     return {};
-                   },
-                   .due = [] { return false; },
-                   .interval = 1h});
+  Pace pace([] { return 0U; });
+  Planner planner(pace, {.run = [&]() -> Result<void> {
+                           ++runs;
+                           return {};
+                         },
+                         .due = [] { return false; },
+                         .interval = 1h});
   std::thread kicker([&] {
     for (int kick = 0; kick < 20000; ++kick) planner.kick();
   });
@@ -83,13 +87,14 @@ TEST_CASE("planner: waiters never miss the attempt they asked for", "[unit][engi
 TEST_CASE("planner: whoever waits when it stops gets an answer", "[unit][engine]") {
   std::atomic<bool> hold{true};
   std::atomic<int> runs{0};
-  Planner planner({.run = [&]() -> Result<void> {
-                     ++runs;
-                     while (hold) std::this_thread::sleep_for(1ms);
-                     return {};
-                   },
-                   .due = [] { return true; },
-                   .interval = 1h});
+  Pace pace([] { return 0U; });
+  Planner planner(pace, {.run = [&]() -> Result<void> {
+                           ++runs;
+                           while (hold) std::this_thread::sleep_for(1ms);
+                           return {};
+                         },
+                         .due = [] { return true; },
+                         .interval = 1h});
   planner.kick();
   while (runs == 0) std::this_thread::sleep_for(1ms);
   Result<void> answer;
@@ -101,6 +106,66 @@ TEST_CASE("planner: whoever waits when it stops gets an answer", "[unit][engine]
   stopper.join();
   const bool stopped_or_done = answer.has_value() || answer.error().code == Errc::store_stopped;
   CHECK(stopped_or_done);
+}
+
+// Half a second of work in pieces, as a checkpoint makes them; returns how long it took beside it.
+std::chrono::nanoseconds rests_of(Pace& pace, std::chrono::milliseconds piece, int pieces) {
+  pace.begin();
+  const auto began = std::chrono::steady_clock::now();
+  for (int i = 0; i < pieces; ++i) {
+    std::this_thread::sleep_for(piece);
+    pace.did();
+  }
+  const auto took = std::chrono::steady_clock::now() - began;
+  return took - std::chrono::nanoseconds(pace.work_ns());
+}
+
+TEST_CASE("pace: a checkpoint nobody waits for rests three times as long as it works",
+          "[unit][engine]") {
+  Pace pace([] { return 0U; });
+  const auto rested = rests_of(pace, 5ms, 4);
+  CHECK(rested >= 60ms);  // a timed wait is never shorter than asked for
+  CHECK(pace.rested_ns() >= 60'000'000);
+  CHECK(pace.work_ns() < 10'000'000'000);
+}
+
+TEST_CASE("pace: it rests less as the pressure grows, and not at all in the end",
+          "[unit][engine]") {
+  Pace half([] { return 50U; });
+  CHECK(rests_of(half, 5ms, 4) >= 30ms);
+  Pace full([] { return 100U; });
+  (void)rests_of(full, 5ms, 4);
+  CHECK(full.rested_ns() == 0);
+}
+
+TEST_CASE("pace: small pieces of work are rested for together", "[unit][engine]") {
+  std::atomic<int> asked{0};
+  Pace pace([&] {
+    ++asked;
+    return 100U;
+  });
+  pace.begin();
+  for (int piece = 0; piece < 1000; ++piece) pace.did();
+  CHECK(asked < 1000);
+}
+
+TEST_CASE("pace: whoever waits for the checkpoint ends its rest", "[unit][engine]") {
+  Pace pace([] { return 0U; });
+  std::atomic<bool> done{false};
+  std::thread checkpointer([&] {
+    pace.begin();
+    std::this_thread::sleep_for(1500ms);  // would rest for 4.5 s
+    pace.did();
+    done = true;
+  });
+  const auto began = std::chrono::steady_clock::now();
+  {
+    const Pace::Hurry hurry(pace);
+    checkpointer.join();
+  }
+  CHECK(done);
+  CHECK(std::chrono::steady_clock::now() - began < 4500ms);
+  CHECK(pace.rested_ns() < 3'000'000'000);
 }
 
 }  // namespace

@@ -207,6 +207,28 @@ TEST_CASE("two live openers of one directory: the second waits, then names the h
         Errc::store_locked);
 }
 
+TEST_CASE("posix file: what was allocated and never written is no data", "[unit][io]") {
+  const TempDirectory temp;
+  const auto directory = open_posix_directory(temp.path()).value();
+  const auto file = directory->open("f", create_flags).value();
+  REQUIRE(file->allocate(0, 4 << 20));
+  const auto none = file->end_of_data(0);
+  REQUIRE(none);
+  if (*none == 4 << 20) {
+    WARN("this filesystem does not tell allocated space from data");
+    return;
+  }
+  CHECK(*none == 0);
+  REQUIRE(file->write_at(1 << 20, pattern(5000, 1)));
+  const std::uint64_t end = file->end_of_data(0).value();
+  CHECK(end >= (1 << 20) + 5000);
+  CHECK(end < 2 << 20);
+  CHECK(file->end_of_data((1 << 20) + 4000).value() == end);
+  CHECK(file->end_of_data(3 << 20).value() == 3 << 20);
+  REQUIRE(file->write_at((4 << 20) - 1, pattern(1, 2)));
+  CHECK(file->end_of_data(0).value() == 4 << 20);
+}
+
 TEST_CASE("posix file: a quota or limit that stops a write is an error, not a short write",
           "[unit][io]") {
   const TempDirectory temp;

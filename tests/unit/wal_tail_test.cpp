@@ -6,6 +6,7 @@
 #include <thread>
 #include <vector>
 
+#include "support/borrowed_directory.hpp"
 #include "support/wal_log.hpp"
 #include "wal/record_codec.hpp"
 #include "wal/segment.hpp"
@@ -78,6 +79,60 @@ void copy_file(io::Directory& directory, const std::string& from, const std::str
   REQUIRE((*target)->sync_data());
   REQUIRE(directory.sync());
 }
+
+// As filesystems do that store no zero blocks.
+class Sparse final : public io::File {
+ public:
+  explicit Sparse(std::unique_ptr<io::File> file) : file_(std::move(file)) {}
+
+  Result<std::size_t> read_at(std::uint64_t offset, std::span<std::byte> out) override {
+    return file_->read_at(offset, out);
+  }
+
+  using io::File::write_at;
+
+  Result<void> write_at(std::uint64_t offset,
+                        std::span<const std::span<const std::byte>> buffers) override {
+    return file_->write_at(offset, buffers);
+  }
+
+  Result<void> sync_data() override { return file_->sync_data(); }
+
+  Result<std::uint64_t> size() override { return file_->size(); }
+
+  Result<std::uint64_t> end_of_data(std::uint64_t from) override {
+    std::vector<std::byte> bytes(*file_->size());
+    (void)*file_->read_at(0, bytes);
+    std::uint64_t end = bytes.size();
+    while (end > from && bytes[end - 1] == std::byte{0}) --end;
+    return std::max(from, end);
+  }
+
+  Result<void> truncate(std::uint64_t bytes) override { return file_->truncate(bytes); }
+
+  Result<void> allocate(std::uint64_t offset, std::uint64_t length) override {
+    return file_->allocate(offset, length);
+  }
+
+  Result<void> punch(std::uint64_t offset, std::uint64_t length) override {
+    return file_->punch(offset, length);
+  }
+
+  [[nodiscard]] bool is_direct() const noexcept override { return false; }
+
+ private:
+  std::unique_ptr<io::File> file_;
+};
+
+class SparseDirectory final : public BorrowedDirectory {
+ public:
+  using BorrowedDirectory::BorrowedDirectory;
+
+  Result<std::unique_ptr<io::File>> open(std::string_view name, io::OpenFlags flags) override {
+    auto file = ARTFS_TRY(BorrowedDirectory::open(name, flags));
+    return std::make_unique<Sparse>(std::move(file));
+  }
+};
 
 }  // namespace
 
@@ -292,6 +347,39 @@ TEST_CASE(
   REQUIRE(opened);
   CHECK(opened->replayed.empty());
   CHECK(directory.counters().bytes_read - before < mib);
+}
+
+TEST_CASE("wal log: the first open of a new log reads little", "[unit][wal]") {
+  MemoryDirectory directory;
+  REQUIRE(wal::Log::create(directory, log_uuid, log_first));
+  const auto before = directory.counters().bytes_read;
+  const auto opened = open_log(directory, log_first, quiet_options());
+  REQUIRE(opened);
+  CHECK(opened->replayed.empty());
+  CHECK(directory.counters().bytes_read - before < mib);
+}
+
+TEST_CASE("wal reader: the zeros at the end of a record may lie where no data is", "[unit][wal]") {
+  MemoryDirectory disk;
+  SparseDirectory directory(disk);
+  REQUIRE(wal::Log::create(directory, log_uuid, log_first, 1 * mib));
+  std::vector<LogEntry> entries;
+  {
+    auto opened = open_log(directory, log_first, quiet_options());
+    REQUIRE(opened);
+    // The last one, longer than what an open reads first, ends in zeros: nothing stands behind them.
+    for (const std::size_t zeros : {10UL, 5000UL, 400000UL}) {
+      std::string payload = "z" + std::string(zeros, '\0');
+      const auto done = append(*opened->log, payload);
+      REQUIRE(opened->log->sync_to(done.end));
+      entries.push_back({done.lsn, std::move(payload)});
+    }
+    const auto killed = disk.clone_durable();
+    SparseDirectory after(*killed);
+    const auto seen = open_log(after, log_first, quiet_options());
+    REQUIRE(seen);
+    CHECK(seen->replayed == entries);
+  }
 }
 
 TEST_CASE("P17: a new segment's name is durable before a record in it is acknowledged",

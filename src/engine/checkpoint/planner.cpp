@@ -6,7 +6,8 @@
 
 namespace artfs::engine::checkpoint {
 
-Planner::Planner(Work work) : work_(std::move(work)), thread_([this] { loop(); }) {}
+Planner::Planner(Pace& pace, Work work)
+    : pace_(pace), work_(std::move(work)), thread_([this] { loop(); }) {}
 
 Planner::~Planner() {
   stop();
@@ -20,6 +21,7 @@ void Planner::kick() noexcept {
 }
 
 Result<void> Planner::checkpoint() {
+  const Pace::Hurry hurry(pace_);
   base::MutexLock lock(mutex_);
   const std::uint64_t attempt = started_ + 1;
   wanted_ = std::max(wanted_, attempt);
@@ -28,6 +30,7 @@ Result<void> Planner::checkpoint() {
 }
 
 Result<void> Planner::wait_for_attempt() {
+  const Pace::Hurry hurry(pace_);
   base::MutexLock lock(mutex_);
   // A running attempt will do: what it frees is what the caller waits for. Asking under the mutex: an
   // attempt that came and went in between would leave the caller waiting for one nobody asked for.
@@ -45,6 +48,7 @@ Result<void> Planner::wait_until_ended(base::MutexLock& lock, std::uint64_t atte
 }
 
 void Planner::stop() noexcept {
+  const Pace::Hurry hurry(pace_);
   {
     const base::MutexLock lock(mutex_);
     stopping_ = true;

@@ -19,6 +19,7 @@
 #include "artfs/result.hpp"
 
 #include "base/mutex.hpp"
+#include "engine/checkpoint/pace.hpp"
 
 namespace artfs::engine::checkpoint {
 
@@ -32,7 +33,8 @@ class Planner {
 
   static constexpr std::chrono::milliseconds retry_delay{1000};
 
-  explicit Planner(Work work);
+  // `pace` is hurried while somebody waits for an attempt; it outlives the planner.
+  Planner(Pace& pace, Work work);
   Planner(const Planner&) = delete;
   Planner& operator=(const Planner&) = delete;
   ~Planner();  // as stop()
@@ -53,6 +55,7 @@ class Planner {
   [[nodiscard]] Result<void> wait_until_ended(base::MutexLock& lock, std::uint64_t attempt)
       ARTFS_REQUIRES(mutex_);
 
+  Pace& pace_;
   const Work work_;
   std::atomic<bool> kicked_{false};
   base::Mutex mutex_{base::Rank::checkpoint_state};

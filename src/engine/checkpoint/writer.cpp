@@ -77,7 +77,9 @@ std::vector<ManifestTree> Writer::changed_trees() const {
 
 Result<void> Writer::timed_finish() {
   const std::uint64_t began_ns = base::now_ns();
+  parts_.pace.begin();
   Result<void> finished = finish();
+  last_work_ns_.store(parts_.pace.work_ns(), std::memory_order_relaxed);
   last_duration_ns_.store(base::now_ns() - began_ns, std::memory_order_relaxed);
   (finished ? completed_ : failed_).fetch_add(1, std::memory_order_relaxed);
   return finished;
@@ -118,6 +120,7 @@ Result<void> Writer::commit(Pending& pending) {
     parts_.cache.capture(frozen, images);
     ARTFS_TRY(parts_.log.append(
         {.frame = frozen.id, .slot = frozen.slot, .pages = frozen.pages, .images = images}));
+    parts_.pace.did();
   }
   pending.delta.sealed.clear();
   for (const frame::FrozenFrame& frozen : pending.frozen.frames) {
@@ -138,6 +141,7 @@ Result<void> Writer::write_frames(Pending& pending, bool is_new) {
     const std::span<std::byte> place = ARTFS_TRY(home.add(frozen.slot, frozen.pages));
     parts_.cache.capture(frozen, place);
     any = true;
+    parts_.pace.did();
   }
   if (!any) return {};
   ARTFS_TRY(home.flush());
@@ -161,6 +165,8 @@ CheckpointStats Writer::stats() const noexcept {
   stats.failed = failed_.load(std::memory_order_relaxed);
   stats.pages_written = pages_written_.load(std::memory_order_relaxed);
   stats.last_duration_ns = last_duration_ns_.load(std::memory_order_relaxed);
+  stats.last_work_ns = last_work_ns_.load(std::memory_order_relaxed);
+  stats.rested_ns = parts_.pace.rested_ns();
   stats.last_gate_ns = last_gate_ns_.load(std::memory_order_relaxed);
   return stats;
 }

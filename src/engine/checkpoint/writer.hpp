@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "engine/checkpoint/log.hpp"
+#include "engine/checkpoint/pace.hpp"
 #include "engine/manifest.hpp"
 #include "engine/tree_table.hpp"
 #include "frame/cache.hpp"
@@ -39,6 +40,7 @@ class Writer {
     Manifest& manifest;
     TreeTable& trees;
     sync::Gate& gate;
+    Pace& pace;
   };
 
   explicit Writer(const Parts& parts) noexcept : parts_(parts) {}
@@ -53,6 +55,11 @@ class Writer {
   [[nodiscard]] bool due() const noexcept;
 
   [[nodiscard]] CheckpointStats stats() const noexcept;
+
+  // How long the device and we were busy with the last one.
+  [[nodiscard]] std::uint64_t last_work_ns() const noexcept {
+    return last_work_ns_.load(std::memory_order_relaxed);
+  }
 
   [[nodiscard]] Lsn cut() const noexcept { return Lsn{cut_.load(std::memory_order_relaxed)}; }
 
@@ -92,6 +99,7 @@ class Writer {
   std::atomic<std::uint64_t> failed_{0};
   std::atomic<std::uint64_t> pages_written_{0};
   std::atomic<std::uint64_t> last_duration_ns_{0};
+  std::atomic<std::uint64_t> last_work_ns_{0};
   std::atomic<std::uint64_t> last_gate_ns_{0};
 };
 
