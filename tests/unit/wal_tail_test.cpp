@@ -359,6 +359,31 @@ TEST_CASE("wal log: the first open of a new log reads little", "[unit][wal]") {
   CHECK(directory.counters().bytes_read - before < mib);
 }
 
+TEST_CASE("R9: an open after a kill reads the log once, and no more than two segments again",
+          "[unit][wal]") {
+  constexpr std::size_t segment_bytes = mib;
+  MemoryDirectory directory;
+  REQUIRE(wal::Log::create(directory, log_uuid, log_first, segment_bytes));
+  auto opened = open_log(directory, log_first, quiet_options());
+  REQUIRE(opened);
+  Lsn end;
+  constexpr std::size_t records = 9000;
+  for (std::size_t i = 0; i < records; ++i) end = append(*opened->log, std::string(1000, 'k')).end;
+  REQUIRE(opened->log->sync_to(end));
+  const auto killed = directory.clone_durable();
+  const auto before = killed->counters().bytes_read;
+  std::size_t replayed = 0;
+  const auto log = wal::Log::open(*killed, log_uuid, log_first, quiet_options(),
+                                  [&](Lsn, Lsn, std::span<const std::byte>) -> Result<void> {
+                                    ++replayed;
+                                    return {};
+                                  });
+  REQUIRE(log);
+  CHECK(replayed == records);
+  // What a segment begins with is read a second time when there is more: a quarter MiB each.
+  CHECK(killed->counters().bytes_read - before < records * 1048 * 5 / 4 + 3 * segment_bytes);
+}
+
 TEST_CASE("wal reader: the zeros at the end of a record may lie where no data is", "[unit][wal]") {
   MemoryDirectory disk;
   SparseDirectory directory(disk);

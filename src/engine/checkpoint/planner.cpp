@@ -84,6 +84,9 @@ void Planner::loop() {
     lock.lock();
     ++ended_;
     last_ = result;
+    // Kicks that came meanwhile asked for what this one did. Who still needs one kicks again; waiters set
+    // the flag only between attempts.
+    kicked_.store(false, std::memory_order_release);
     not_before_ = std::chrono::steady_clock::now();
     if (!result) not_before_ += retry_delay;
     ended_cond_.notify_all();

@@ -39,7 +39,7 @@ class Planner {
   Planner& operator=(const Planner&) = delete;
   ~Planner();  // as stop()
 
-  // Asks for a checkpoint soon.
+  // Asks for a checkpoint soon. One that runs will do: whoever still has the need afterwards asks again.
   void kick() noexcept;
   // Makes a checkpoint that starts after this call, and waits for its end.
   [[nodiscard]] Result<void> checkpoint();
