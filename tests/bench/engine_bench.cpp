@@ -58,6 +58,7 @@ void fill_defaults(BenchOptions& options) {
   default_to(options.suites, all_suites());
   default_to(options.workloads, {"fs"});
   default_to(options.modes, {"memory", "wal", "sync"});
+  options.sizes_given = !options.sizes.empty();
   default_to<std::uint64_t>(options.sizes, {500'000});
   if (options.quick) {
     default_to<std::uint64_t>(options.threads, {1, 8});

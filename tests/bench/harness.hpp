@@ -27,6 +27,7 @@ struct BenchOptions {
   std::vector<std::string> workloads;
   std::vector<std::string> modes;
   std::vector<std::uint64_t> sizes;
+  bool sizes_given = false;  // else suites other than `ops` have sizes of their own
   std::vector<std::uint64_t> threads;
   std::uint64_t runs = 1;
   std::uint64_t seed = 1;

@@ -224,7 +224,8 @@ void for_engines(const BenchOptions& options, std::string_view suite, std::uint6
 }  // namespace
 
 void suite_reopen(const BenchOptions& options) {
-  const std::uint64_t keys = options.sizes.front() / (options.quick ? quick_divisor : 1);
+  const std::uint64_t keys =
+      options.sizes.front() / (options.quick && !options.sizes_given ? quick_divisor : 1);
   for_engines(options, "reopen", keys, [&](const Cell& cell) { measure_reopen(options, cell); });
 }
 

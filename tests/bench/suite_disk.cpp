@@ -47,6 +47,7 @@ void measure_space(const BenchOptions& options, const Cell& cell, bool sorted) {
 }
 
 std::uint64_t default_keys(const BenchOptions& options, std::uint64_t usual) {
+  if (options.sizes_given) return options.sizes.front();
   return options.quick ? usual / quick_divisor : usual;
 }
 
@@ -100,7 +101,7 @@ void measure_cold(const BenchOptions& options, const Cell& cell) {
 void measure_amplification(const BenchOptions& options, const Cell& cell) {
   const StoreDirectory directory(options, cell);
   EngineOptions opened = engine_options(options, cell, directory);
-  opened.cache_bytes = default_keys(options, amplification_cache_mib) * mib;
+  opened.cache_bytes = amplification_cache_mib / (options.quick ? quick_divisor : 1) * mib;
   const std::unique_ptr<Engine> engine = cell.engine.open(opened);
   static_cast<void>(load_sorted(options, *engine, cell.workload));
   engine->settle();

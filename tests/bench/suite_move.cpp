@@ -53,7 +53,8 @@ void measure_move(const BenchOptions& options, const Cell& cell, std::uint64_t k
 }  // namespace
 
 void suite_move(const BenchOptions& options) {
-  const std::uint64_t keys = options.quick ? quick_keys : moved_keys;
+  const std::uint64_t usual = options.quick ? quick_keys : moved_keys;
+  const std::uint64_t keys = options.sizes_given ? options.sizes.front() / 5 : usual;
   for (std::uint64_t run = 1; run <= options.runs; ++run) {
     for (const EngineKind& engine : engines_of(options)) {
       const Cell cell{.engine = engine,
