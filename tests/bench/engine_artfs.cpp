@@ -23,6 +23,16 @@ T checked(Result<T> result, std::string_view what) {
   if constexpr (!std::is_void_v<T>) return *std::move(result);
 }
 
+// In bulk by an artfs that can, else one by one.
+template <typename AnyTree>
+void load_ascending(const AnyTree& tree, std::span<const Pair> pairs) {
+  if constexpr (requires { tree.load_sorted(pairs); }) {
+    checked(tree.load_sorted(pairs), "load_sorted");
+  } else {
+    for (const Pair& pair : pairs) checked(tree.put(pair.key, pair.value), "put");
+  }
+}
+
 class ArtfsSession final : public Session {
  public:
   explicit ArtfsSession(Tree tree) noexcept : tree_(tree) {}
@@ -99,16 +109,10 @@ class ArtfsEngine final : public Engine {
     for (const Pair& pair : batch) checked(tree_.put(pair.key, pair.value), "put");
   }
 
-  void load_sorted(std::span<const Pair> pairs) override { load(pairs); }
+  void load_sorted(std::span<const Pair> pairs) override { load_ascending(tree_, pairs); }
 
   void move_prefix(std::string_view from, std::string_view to) override {
-    Scan scan = tree_.scan({.prefix = from, .start_after = {}, .delimiter = {}});
-    std::string target;
-    while (checked(scan.next(), "scan")) {
-      target.assign(to).append(scan.entry().key.substr(from.size()));
-      const std::string source(scan.entry().key);
-      checked(tree_.rename(source, target, RenameMode::no_replace), "rename");
-    }
+    checked(tree_.rename_prefix(from, to), "rename_prefix");
   }
 
   void sync() override { checked(store_->sync(), "sync"); }

@@ -100,9 +100,11 @@ StoreDirectory::~StoreDirectory() {
   fs::remove_all(path_, ignored);
 }
 
-std::uint64_t StoreDirectory::disk_bytes() const {
+std::uint64_t StoreDirectory::disk_bytes(std::string_view part) const {
   std::uint64_t bytes = 0;
   for (const auto& entry : fs::recursive_directory_iterator(path_)) {
+    if (entry.path().filename().native().find(part) == std::string::npos) continue;
+
     struct stat status {};
 
     if (::lstat(entry.path().c_str(), &status) == 0) {

@@ -65,8 +65,8 @@ class StoreDirectory {
 
   [[nodiscard]] const std::string& path() const noexcept { return path_; }
 
-  // Bytes the files occupy.
-  [[nodiscard]] std::uint64_t disk_bytes() const;
+  // Bytes occupied by the files with this in their names.
+  [[nodiscard]] std::uint64_t disk_bytes(std::string_view part = "") const;
   // Writes the files out and takes them from the page cache.
   void drop_caches() const;
 

@@ -23,6 +23,19 @@ constexpr std::uint64_t quick_divisor = 4;
 constexpr std::uint64_t quick_ns_divisor = 30;
 constexpr std::uint64_t large_keys = 2'000'000;
 
+double raw_bytes_per_key(const Workload& workload) {
+  std::string key;
+  std::string value;
+  std::uint64_t bytes = 0;
+  for (std::uint64_t index = 0; index < workload.keys(); ++index) {
+    workload.key(index, key);
+    workload.value(index, 0, value);
+    bytes += key.size() + value.size();
+  }
+  return static_cast<double>(bytes) / static_cast<double>(workload.keys());
+}
+
+// Logs are told apart: their files are kept for the next records, whatever the number of keys.
 void measure_space(const BenchOptions& options, const Cell& cell, bool sorted) {
   const StoreDirectory directory(options, cell);
   {
@@ -39,10 +52,21 @@ void measure_space(const BenchOptions& options, const Cell& cell, bool sorted) {
                         .unit = "of 1"});
     }
   }
+  const double per_key = 1 / static_cast<double>(cell.workload.keys());
   const auto bytes = static_cast<double>(directory.disk_bytes());
+  const auto log_bytes = static_cast<double>(directory.disk_bytes("log"));
+  if (!sorted) {
+    print_fact(
+        cell,
+        {.suite = "space", .op = "log_files_per_key", .value = log_bytes * per_key, .unit = "B"});
+    print_fact(cell, {.suite = "space",
+                      .op = "raw_bytes_per_key",
+                      .value = raw_bytes_per_key(cell.workload),
+                      .unit = "B"});
+  }
   print_fact(cell, {.suite = "space",
                     .op = sorted ? "disk_bytes_per_key_sorted" : "disk_bytes_per_key",
-                    .value = bytes / static_cast<double>(cell.workload.keys()),
+                    .value = (bytes - log_bytes) * per_key,
                     .unit = "B"});
 }
 
