@@ -101,8 +101,10 @@ trap 'exit 130' INT
 trap 'exit 143' TERM
 if [ "$what" = engine ]; then
   lines=${BENCH_OUT:-$work/lines.jsonl}
-  "$build/tests/bench/engine_bench" --dir "$work" "$@" | tee "$lines"
+  status=0
+  "$build/tests/bench/engine_bench" --dir "$work" "$@" | tee "$lines" || status=$?
   "$root/scripts/bench_compare.py" "$lines" >&2
+  exit "$status"
 else
   bench_mount "$@"
 fi
