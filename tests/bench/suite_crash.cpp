@@ -19,7 +19,7 @@ namespace artfs::bench {
 namespace {
 
 constexpr std::uint64_t reopen_log_bytes = 256 * mib;
-constexpr std::uint64_t reopen_least_bytes = 150 * mib;
+constexpr std::uint64_t reopen_least_bytes = 185 * mib;
 constexpr std::uint64_t quick_divisor = 8;
 constexpr std::uint64_t puts_between_checks = 1000;
 constexpr std::uint64_t window_ns = 10'000'000;
