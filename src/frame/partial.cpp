@@ -21,9 +21,10 @@ namespace {
 // The header page and what stands first in a frame, the nodes near its root.
 constexpr std::size_t first_pages = 4;
 // As long as nothing has to leave for it, a miss brings its neighbours ...
-constexpr std::size_t cluster_pages = 4;
-// ... and whoever paid for so many single reads (about what one long read takes) gets a long one.
-constexpr std::uint32_t misses_before_long = 3;
+constexpr std::size_t cluster_pages = 8;
+// ... and a frame that was read so many times before gets a long read, which takes about as long. Once: what it
+// leaves out comes in clusters, so that a store that is read all over is not read whole.
+constexpr std::uint32_t misses_before_long = 2;
 constexpr std::size_t long_pages = 64;
 
 // The bookkeeping of a partial frame, counted as if it were a page of it.

@@ -153,6 +153,56 @@ TEST_CASE("cold: a read sees the newest value beside writers and a cache of a fe
   require_clean(*store);
 }
 
+TEST_CASE(
+    "budget: memory stays within 5 % of it under gets, scans, puts, transactions, checkpoints",
+    "[unit][engine]") {
+  const auto files = filled_store();
+  // Half of the store. Below 32 MiB what one operation pins may be more than 5 %.
+  constexpr std::uint64_t budget = 36 * mib;
+  const auto store = open_cold(*files, budget);
+  const Tree tree = store->open_tree("t").value();
+  std::atomic<std::uint64_t> highest{0};
+  std::atomic<unsigned> failed{0};
+  const auto look = [&] {
+    const std::uint64_t now = store->stats().cache.resident_bytes;
+    if (now > highest) highest = now;
+  };
+  const auto run = [&](unsigned kind) {
+    std::mt19937_64 random(kind);
+    for (unsigned round = 0; round < 400; ++round) {
+      bool is_done = true;
+      if (kind == 0) {  // gets
+        for (int i = 0; i < 5; ++i) is_done &= tree.get(key_of(random() % keys)).has_value();
+      } else if (kind == 1) {  // scans
+        const std::string after = key_of(random() % keys);
+        Scan scan = tree.scan({.start_after = after, .limit = 300});
+        for (auto more = scan.next(); more && *more; more = scan.next())
+          is_done &= more.has_value();
+      } else if (kind == 2) {  // puts of other lengths, and new keys: frames spill
+        const std::uint64_t number = random() % (keys + keys / 4);
+        is_done = tree.put(key_of(number), value_of(number, round)).has_value();
+      } else {  // transactions that pin many frames
+        Txn txn;
+        for (int i = 0; i < 8; ++i) txn.put(tree, key_of(random() % keys), "short");
+        is_done = store->commit(txn).has_value();
+      }
+      if (!is_done) ++failed;
+      look();
+    }
+  };
+  std::vector<std::thread> threads;
+  for (unsigned kind = 0; kind < 4; ++kind) threads.emplace_back([&run, kind] { run(kind); });
+  for (int i = 0; i < 3; ++i) {
+    if (!store->checkpoint()) ++failed;
+    look();
+  }
+  for (std::thread& thread : threads) thread.join();
+  CHECK(failed == 0);
+  CHECK(highest > budget / 2);
+  CHECK(highest <= budget + budget / 20);
+  CHECK(store->stats().cache.evictions > 0);
+}
+
 TEST_CASE("P11: a damaged page costs the keys in it, point reads of others go on",
           "[unit][engine]") {
   const auto files = filled_store();
