@@ -56,6 +56,15 @@ struct AdmissionStats {
   std::uint64_t stops = 0;  // whole checkpoints waited for: no room was left
 };
 
+// What became of frames that erases left with little in them.
+struct MaintenanceStats {
+  std::uint64_t merged = 0;     // into their parents
+  std::uint64_t joined = 0;     // with a sibling
+  std::uint64_t compacted = 0;  // rewritten densely
+  std::uint64_t waiting = 0;    // to be looked at
+  std::uint64_t dropped = 0;    // not looked at: too many waited
+};
+
 struct StoreStats {
   std::string uuid;
   std::string label;
@@ -73,6 +82,7 @@ struct StoreStats {
   LogStats log;
   CheckpointStats checkpoint;
   AdmissionStats admission;
+  MaintenanceStats maintenance;
 };
 
 struct VolumeStats {

@@ -7,6 +7,7 @@
 #include "art/fuse.hpp"
 #include "art/restructure.hpp"
 #include "art/room.hpp"
+#include "art/upkeep.hpp"
 
 namespace artfs::art {
 
@@ -28,6 +29,7 @@ class Erase {
   [[nodiscard]] bool run() {
     const Stop stop = find_end();
     if (!is_there(stop)) return false;
+    before_ = weight();
     touch();
     editor().write_header().checked_by = process_number();  // AP (0): latch() has checked it
     if (stop.kind == StopKind::end) {
@@ -56,7 +58,14 @@ class Erase {
   // Of the deepest frame that is left.
   [[nodiscard]] const frame::Pin& pin() const noexcept { return (*frames_)[hops_[at_].member].pin; }
 
+  [[nodiscard]] bool is_worth_a_look() const noexcept { return has_shrunken(before_, weight()); }
+
  private:
+  [[nodiscard]] Weight weight() const noexcept {
+    const format::FrameHeader& header = View(pin().bytes()).header();
+    return {.bytes_live = header.bytes_live, .bytes_free = header.bytes_free};
+  }
+
   [[nodiscard]] Hop& hop() noexcept { return hops_[at_]; }
 
   [[nodiscard]] Editor editor() const noexcept { return Editor(pin()); }
@@ -217,6 +226,7 @@ class Erase {
   FrameSet* frames_;
   const Place* place_;
   Lsn version_;
+  Weight before_;
   std::vector<Hop> hops_;
   std::size_t at_ = 0;
 };
@@ -230,7 +240,10 @@ void cut_prefix(FrameSet& frames, const Place& at, Lsn version) {
 bool erase(FrameSet& frames, const Place& at, Lsn version, std::vector<Shrunken>& shrunken) {
   Erase work(frames, at, version);
   if (!work.run()) return false;
-  static_cast<void>(shrunken);
+  if (work.is_worth_a_look()) {
+    shrunken.push_back(
+        {.root = at.tree.root, .frame = work.pin().id(), .key = std::string(at.key)});
+  }
   return true;
 }
 

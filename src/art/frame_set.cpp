@@ -19,7 +19,9 @@ std::size_t FrameSet::find(FrameId id) const noexcept {
 Result<std::size_t> FrameSet::add(const frame::Look& look) {
   const std::size_t known = find(look.id());
   if (known != npos) {
-    if (members_[known].version != look.version()) return fail(Errc::contended);
+    // With two versions seen, the first stands for "changed since".
+    const Member& member = members_[known];
+    if (member.version != look.version() && !member.may_move) return fail(Errc::contended);
     return known;
   }
   frame::Pin pin = look.pin();

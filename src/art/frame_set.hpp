@@ -3,15 +3,14 @@
 //
 // Contract:   add() registers what a walk looked at and pins it. latch() takes all members exclusively in
 //             ascending order of FrameId and holds them until release(); from then on members stand as they
-//             were seen, unless their `is_moved` says that others changed them in between, which only
-//             members whose whole use may be looked up anew admit (may_move). Frames created while the set
-//             is latched join by adopt(); frames that became unreachable leave by doom(), and are removed
-//             from the cache by release(), when their latch is free.
+//             were seen, or, where `may_move` admits it, `is_moved` says that others changed them in
+//             between. Frames created while the set is latched join by adopt(); frames that became
+//             unreachable leave by doom(), and are removed from the cache by release(), when their
+//             latch is free.
 // Threading:  one thread, under a lease of the commit gate (or the gate exclusive) from add() to release(). No
 //             member is waited for while another latch than those of lower ids is held.
 // Cost:       one pin and one latch for each frame; no allocation once the vectors have grown.
 // Errors:     contended: somebody changed a member since it was seen. Release and start over.
-// Invariants: a member's version is one number for the whole change: what was read of it is one state.
 #pragma once
 
 #include <cstddef>
@@ -35,7 +34,7 @@ class FrameSet {
     FrameId id{};
     std::uint64_t version = 0;  // seen
     bool is_written = false;    // or may be
-    bool may_move = true;       // nothing of it was read that has to stand
+    bool may_move = true;       // who registered it can find everything again
     bool is_moved = false;      // changed by others between add() and latch()
     bool is_fresh = true;    // not changed by us since latch(): what was found in it still stands
     bool is_on_way = false;  // may change because of an erase in a frame below it, or in itself

@@ -65,32 +65,87 @@ bool Image::copy_below(const View& source, Below below) {
 }
 
 bool Image::copy_edges(const View& source, const Node& node, const Cut& cut) {
-  Edges chosen;
-  const Edges all = edges_of(node);
-  for (std::size_t i = 0; i < all.count; ++i) {
-    if (cut.edges[all.bytes[i]]) chosen.add(all.bytes[i], all.children[i]);
+  add_entries(source, node, cut.edges);
+  if (entries_.size() != 1) return copy_entries();
+  Work work{.source = &source, .ref = entries_[0].ref, .slot_off = root_slot_off};
+  if (cut.kept) {
+    work.dropped = cut.kept->size();
+  } else {
+    work.lead.push_back(static_cast<char>(entries_[0].byte));
   }
   set_slot(root_slot_off, no_ref);
-  if (chosen.count == 1) {
-    Work work{.source = &source, .ref = chosen.children[0], .slot_off = root_slot_off};
-    if (cut.kept) {
-      work.dropped = cut.kept->size();
-    } else {
-      work.lead.push_back(static_cast<char>(chosen.bytes[0]));
-    }
-    work_.push_back(std::move(work));
-    return run();
+  work_.push_back(std::move(work));
+  return run();
+}
+
+bool Image::copy_joined(const View& frame, const View& other) {
+  return add_entries(frame) && add_entries(other) && copy_entries();
+}
+
+bool Image::copy_joined(const View& frame, const View& source, const Cut& cut) {
+  Node node;
+  if (!add_entries(frame) || !source.node(cut.node, node)) return false;
+  add_entries(source, node, cut.edges);
+  return copy_entries();
+}
+
+void Image::add_entries(const View& source, const Node& node, const EdgeSet& edges) {
+  const Edges all = edges_of(node);
+  for (std::size_t i = 0; i < all.count; ++i) {
+    if (!edges[all.bytes[i]]) continue;
+    entries_.push_back({.byte = all.bytes[i], .source = &source, .ref = all.children[i]});
   }
-  const NodeContent content{.kind = kind_for(chosen.count)};
+}
+
+bool Image::add_entries(const View& frame) {
+  Node root;
+  frame::Leaf leaf;
+  std::string_view front;
+  if (frame.node(frame.root(), root)) {
+    if (root.label.empty()) {
+      add_entries(frame, root, ~EdgeSet{});
+      return root.own == no_ref;
+    }
+    front = root.label;
+  } else if (frame.leaf(frame.root(), leaf)) {
+    front = leaf.suffix;
+  }
+  if (front.empty()) return false;
+  entries_.push_back({.byte = static_cast<std::uint8_t>(front[0]),
+                      .source = &frame,
+                      .ref = frame.root(),
+                      .dropped = 1});
+  return true;
+}
+
+// A root that forks on the bytes of all entries.
+bool Image::copy_entries() {
+  std::sort(entries_.begin(), entries_.end(),
+            [](const Entry& left, const Entry& right) { return left.byte < right.byte; });
+  Edges edges;
+  for (const Entry& entry : entries_) {
+    if (edges.count > 0 && edges.bytes[edges.count - 1] == entry.byte) return false;
+    edges.add(entry.byte, entry.ref);
+  }
+  const NodeContent content{.kind = kind_for(edges.count)};
   const Ref root = append(frame::node_bytes(content.kind, 0));
-  if (root == no_ref || chosen.count == 0) return false;
+  if (root == no_ref || edges.count == 0) return false;
   ++nodes_;
   const std::size_t root_off = format::offset_of(root);
-  encode_node(base_ + root_off, content, chosen);
+  encode_node(base_ + root_off, content, edges);
   set_slot(root_slot_off, root);
-  for (std::size_t i = chosen.count; i-- > 0;) {
-    const std::size_t slot_off = root_off + child_slot_off(content.kind, i, chosen.bytes[i]);
-    work_.push_back({.source = &source, .ref = chosen.children[i], .slot_off = slot_off});
+  shared_.clear();
+  for (std::size_t i = entries_.size(); i-- > 0;) {
+    const Entry& entry = entries_[i];
+    Work work{.source = entry.source,
+              .ref = entry.ref,
+              .slot_off = root_off + child_slot_off(content.kind, i, entry.byte),
+              .dropped = entry.dropped};
+    if (entry.source->kind(entry.ref) == ObjectKind::crossing) {
+      if (!lead_to(copy_crossing(work), work.slot_off)) return false;
+    } else {
+      work_.push_back(std::move(work));
+    }
   }
   return run();
 }
@@ -228,7 +283,8 @@ bool Image::queue_children(const Work& work, const Node& node, Ref copy) {
     const std::uint8_t byte = edges.bytes[i];
     const std::size_t slot_off = copy_off + child_slot_off(kind, i, byte);
     if (has_cut && cut_.edges[byte]) {
-      if (cut_crossing == no_ref) cut_crossing = append_crossing(cut_.frame);
+      // The node may have a crossing to that frame already.
+      if (cut_crossing == no_ref) cut_crossing = crossing_to(cut_.frame);
       const bool is_led =
           cut_.kept ? keep_before(cut_crossing, slot_off) : lead_to(cut_crossing, slot_off);
       if (!is_led) return false;
@@ -253,7 +309,10 @@ bool Image::queue_children(const Work& work, const Node& node, Ref copy) {
 // One copy for all edges of the node that lead to the same frame.
 Ref Image::copy_crossing(const Work& work) {
   const FrameId frame = work.source->crossing(work.ref);
-  if (!frame) return no_ref;
+  return frame ? crossing_to(frame) : no_ref;
+}
+
+Ref Image::crossing_to(FrameId frame) {
   const auto known = std::find_if(shared_.begin(), shared_.end(),
                                   [frame](const auto& shared) { return shared.first == frame; });
   if (known != shared_.end()) return known->second;

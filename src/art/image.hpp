@@ -60,6 +60,10 @@ class Image {
   [[nodiscard]] bool copy_below(const View& source, Below below);
   // What the cut leaves out, as a frame that is entered with the edge byte (the byte behind `kept`) ahead.
   [[nodiscard]] bool copy_edges(const View& source, const Node& node, const Cut& cut);
+  // Everything of a frame that several edges may lead to, and: everything of another one; what the cut leaves
+  // out. None of their first bytes are the same.
+  [[nodiscard]] bool copy_joined(const View& frame, const View& other);
+  [[nodiscard]] bool copy_joined(const View& frame, const View& source, const Cut& cut);
 
   [[nodiscard]] std::size_t bytes_live() const noexcept { return bump_ - format::page_bytes; }
 
@@ -76,6 +80,17 @@ class Image {
     std::size_t dropped = 0;  // bytes of the label or suffix left out
   };
 
+  // What stands behind one edge of a root.
+  struct Entry {
+    std::uint8_t byte = 0;
+    const View* source = nullptr;
+    Ref ref = no_ref;
+    std::size_t dropped = 0;
+  };
+
+  [[nodiscard]] bool add_entries(const View& frame);
+  void add_entries(const View& source, const Node& node, const EdgeSet& edges);
+  [[nodiscard]] bool copy_entries();
   [[nodiscard]] bool run();
   [[nodiscard]] bool has_node_below(const Work& work, const Node& node) const;
   [[nodiscard]] bool copy_end(const Work& end);
@@ -89,6 +104,7 @@ class Image {
   [[nodiscard]] bool keep_before(Ref crossing, std::size_t slot_off) noexcept;
   [[nodiscard]] Ref append_crossing(FrameId frame) noexcept;
   [[nodiscard]] Ref copy_crossing(const Work& work);
+  [[nodiscard]] Ref crossing_to(FrameId frame);
   [[nodiscard]] bool lead_to(Ref crossing, std::size_t slot_off) noexcept;
   [[nodiscard]] std::string_view joined(std::string_view lead, std::string_view rest);
   void set_slot(std::size_t slot_off, Ref ref) noexcept;
@@ -100,6 +116,7 @@ class Image {
   std::size_t crossings_ = 0;
   Cut cut_;
   Graft graft_;
+  std::vector<Entry> entries_;
   std::vector<Work> work_;
   std::string label_;                            // of the object being written
   std::vector<std::pair<FrameId, Ref>> shared_;  // crossings of the node being written

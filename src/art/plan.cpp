@@ -13,12 +13,6 @@ std::uint32_t process_number() noexcept {
   return number;
 }
 
-namespace {
-
-// Spots read before that a write looks among: a guard and what it guards, both keys of a rename.
-constexpr std::size_t reads_searched_max = 8;
-
-// AP (0).
 Result<void> check_structure(const frame::Pin& pin) {
   if (View(pin.bytes()).header().checked_by == process_number()) return {};
   FrameCheck check;
@@ -26,6 +20,11 @@ Result<void> check_structure(const frame::Pin& pin) {
   if (check.problems.empty()) return {};
   return fail(Errc::frame_corrupt, pin.id().raw);
 }
+
+namespace {
+
+// Spots read before that a write looks among: a guard and what it guards, both keys of a rename.
+constexpr std::size_t reads_searched_max = 8;
 
 std::size_t ways_out(const View& view, Ref ref) noexcept {
   Node node;
@@ -68,6 +67,13 @@ bool is_inside(const View& view, const Stop& stop) noexcept {
       break;
   }
   return false;
+}
+
+// The record of the key whose way ends at `stop`.
+bool leaf_at(const View& view, const Stop& stop, std::string_view key, frame::Leaf& leaf) noexcept {
+  if (stop.kind == StopKind::end) return stop.child != no_ref && view.leaf(stop.child, leaf);
+  return stop.kind == StopKind::leaf && stop.matched == key.size() - stop.key_off &&
+         view.leaf(stop.ref, leaf) && leaf.suffix.size() == stop.matched;
 }
 
 // As prefix_empty() of art/lookup.
@@ -124,22 +130,16 @@ Result<std::size_t> WritePlan::spot_of(const TreeView& tree, std::string_view ke
 Result<Lsn> WritePlan::read(const TreeView& tree, std::string_view key, std::string* value) {
   ARTFS_ASSERT(reads_ == spots_.size());  // reads come first
   const WayEnd end = ARTFS_TRY(walk(tree, key, Goal::whole_key, nullptr));
-  const View view(end.look.bytes());
-  const Stop& stop = end.stop;
   frame::Leaf leaf;
-  bool is_found = false;
-  if (stop.kind == StopKind::end && stop.child != no_ref) {
-    is_found = view.leaf(stop.child, leaf);
-  } else if (stop.kind == StopKind::leaf && stop.matched == key.size() - stop.key_off) {
-    is_found = view.leaf(stop.ref, leaf) && leaf.suffix.size() == stop.matched;
-  }
+  const bool is_found = leaf_at(View(end.look.bytes()), end.stop, key, leaf);
   if (is_found && value != nullptr) value->assign(leaf.value);
   // Also an answer that ends the change (a guard that fails) has to be one.
   if (!end.look.valid()) return fail(Errc::contended);
-  const std::size_t spot = ARTFS_TRY(add_spot(tree, key, end));
-  frames_[spots_[spot].member].may_move = false;
+  Spot& spot = spots_[ARTFS_TRY(add_spot(tree, key, end))];
+  spot.is_read = true;
+  spot.seen = is_found ? leaf.version : Lsn{};
   ++reads_;
-  return is_found ? leaf.version : Lsn{};
+  return spot.seen;
 }
 
 Result<bool> WritePlan::read_prefix_empty(const TreeView& tree, std::string_view prefix) {
@@ -167,7 +167,6 @@ Result<void> WritePlan::add_erase(const TreeView& tree, std::string_view key) {
   const std::size_t spot = ARTFS_TRY(spot_of(tree, key));
   FrameSet::Member& member = frames_[spots_[spot].member];
   member.is_written = true;
-  member.may_move = false;
   ++member.erases;
   ops_.push_back({.kind = OpKind::erase, .spot = spot});
   if (wants_ways_) return add_way(spots_[spot]);
@@ -217,18 +216,19 @@ Result<void> WritePlan::latch() {
     ARTFS_TRY(check_structure(member.pin));
     if (member.is_moved) member.bytes_live = View(member.pin.bytes()).header().bytes_live;
   }
+  for (Spot& spot : spots_) {
+    if (frames_[spot.member].is_moved) ARTFS_TRY(find_again(spot));
+  }
   for (Op& op : ops_) {
     Spot& spot = spots_[op.spot];
-    const FrameSet::Member& member = frames_[spot.member];
-    op.from_root = member.is_on_way;
-    if (op.from_root) continue;
-    if (member.is_moved) ARTFS_TRY(find_again(spot));
-    if (op.kind == OpKind::erase) ARTFS_TRY(settle(spot));
+    op.from_root = frames_[spot.member].is_on_way;
+    if (op.kind == OpKind::erase && !op.from_root) ARTFS_TRY(settle(spot));
   }
   return {};
 }
 
-// Others changed the frame before we latched it. It is still the right one when the way goes on inside.
+// Others changed the frame before we latched it. It is still the right one when the way goes on inside, and what
+// was read stands when the record has the same version.
 Result<void> WritePlan::find_again(Spot& spot) const {
   const frame::Pin& pin = frames_[spot.member].pin;
   const View view(pin.bytes());
@@ -236,6 +236,10 @@ Result<void> WritePlan::find_again(Spot& spot) const {
   if (spot.stop.kind == StopKind::damaged) return fail(Errc::frame_corrupt, pin.id().raw);
   if (spot.stop.kind == StopKind::crossing) return fail(Errc::contended);
   if (pin.id() != spot.tree.root && !is_inside(view, spot.stop)) return fail(Errc::contended);
+  if (!spot.is_read) return {};
+  frame::Leaf leaf;
+  const Lsn now = leaf_at(view, spot.stop, spot.key, leaf) ? leaf.version : Lsn{};
+  if (now != spot.seen) return fail(Errc::contended);
   return {};
 }
 

@@ -77,6 +77,8 @@ class WritePlan {
     std::size_t member = 0;
     std::size_t key_off = 0;  // at the frame's entry
     Stop stop{};
+    bool is_read = false;
+    Lsn seen{};  // version of the record read; zero: absent
     // In that frame, of a key to erase; in steps_.
     std::size_t first_step = 0;
     std::size_t steps = 0;

@@ -26,6 +26,17 @@ std::optional<std::string_view> kept_label(const View& view, const SpillChoice& 
   return child.label.substr(0, at);
 }
 
+// The content of another frame has come to this one.
+void raise_page_lsn(const frame::Pin& pin, std::uint64_t lsn) {
+  format::FrameHeader& header = Editor(pin).write_header();
+  if (lsn > header.page_lsn) header.page_lsn = lsn;
+}
+
+// Who still waits for the latch of a frame that nothing leads to sees so.
+void make_empty(const frame::Pin& pin) {
+  Editor(pin).set_slot(root_slot_off, no_ref);
+}
+
 void spill(const TreeView& tree, FrameSet& frames, const RoomRequest& request,
            frame::FrameReserve& reserve) {
   // Adding a member moves the others.
@@ -79,12 +90,40 @@ bool try_merge(const frame::Pin& parent, Ref crossing, const frame::Pin& child) 
   if (parent_view.header().bytes_live + child_live > merge_both_max) return false;
   Image both;
   if (!both.copy_frame(parent_view, {}, {.crossing = crossing, .child = &child_view})) return false;
-  const std::uint64_t child_lsn = child_view.header().page_lsn;
   both.install(parent);
-  format::FrameHeader& header = Editor(parent).write_header();
-  if (child_lsn > header.page_lsn) header.page_lsn = child_lsn;
-  // Who still waits for the child's latch sees that it leads nowhere.
-  Editor(child).set_slot(root_slot_off, no_ref);
+  raise_page_lsn(parent, child_view.header().page_lsn);
+  make_empty(child);
+  return true;
+}
+
+bool try_join(const frame::Pin& parent, const Joint& joint, const frame::Pin& from,
+              const frame::Pin& to) {
+  const View from_view(from.bytes());
+  const View to_view(to.bytes());
+  if (from_view.header().bytes_live + to_view.header().bytes_live > join_both_max) return false;
+  const Editor editor(parent);
+  Node node;
+  if (!editor.view().node(joint.node, node)) return false;
+  {
+    Image both;
+    if (!both.copy_joined(to_view, from_view)) return false;
+    both.install(to);
+  }
+  raise_page_lsn(to, from_view.header().page_lsn);
+  const Edges edges = edges_of(node);
+  std::size_t moved = 0;
+  for (std::size_t i = 0; i < edges.count; ++i) {
+    if (edges.children[i] != joint.from) continue;
+    editor.set_slot(find_edge(node, edges.bytes[i]).slot_off, joint.to);
+    ++moved;
+  }
+  auto& crossing = editor.write<format::Crossing>(format::offset_of(joint.to));
+  crossing.edges = static_cast<std::uint16_t>(crossing.edges + moved);
+  editor.release(joint.from, frame::crossing_bytes);
+  format::FrameHeader& header = editor.write_header();
+  header.crossings = header.crossings - 1;
+  header.checked_by = process_number();
+  make_empty(from);
   return true;
 }
 

@@ -32,6 +32,17 @@ void make_room(const TreeView& tree, FrameSet& frames, const RoomRequest& reques
 // Dense rewrite in place. False when the frame is damaged.
 [[nodiscard]] bool compact(const frame::Pin& pin);
 
+// Two children of one node of the parent, by their crossings there.
+struct Joint {
+  Ref node = no_ref;
+  Ref from = no_ref;
+  Ref to = no_ref;
+};
+
+// The content of `from` goes into `to`, its edges lead there. True: as try_merge, `from` is the empty one.
+[[nodiscard]] bool try_join(const frame::Pin& parent, const Joint& joint, const frame::Pin& from,
+                            const frame::Pin& to);
+
 // `crossing` leads from `parent` to `child`. True: nothing leads to the child any more, and it is empty; the
 // caller removes it when its latch is released.
 [[nodiscard]] bool try_merge(const frame::Pin& parent, Ref crossing, const frame::Pin& child);

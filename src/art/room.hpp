@@ -25,6 +25,9 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "artfs/result.hpp"
+
+#include "frame/cache.hpp"
 #include "frame/frame.hpp"
 
 namespace artfs::art {
@@ -45,6 +48,13 @@ inline constexpr std::size_t spill_charge = fill_max - spill_max - kib;
 // `merge_both_max`: far enough from fill_max that it does not come out again soon.
 inline constexpr std::size_t merge_child_max = capacity / 4;
 inline constexpr std::size_t merge_both_max = capacity / 100 * 55;
+// Two siblings become one up to this: the aim of spills.
+inline constexpr std::size_t join_both_max = capacity / 100 * 65;
+// Free bytes inside a frame that make a dense rewrite worth the pages it dirties.
+inline constexpr std::size_t compact_free_min = capacity / 2;
+
+// AP (0): frame_corrupt unless this process has checked the frame before, or finds it sound now.
+[[nodiscard]] Result<void> check_structure(const frame::Pin& pin);
 
 // Drawn once; a frame on disk cannot know it.
 [[nodiscard]] std::uint32_t process_number() noexcept;

@@ -32,8 +32,6 @@ Result<void> ListChange::init(const TreeTable& table, std::string_view guards,
   operations_ = operations;
   ARTFS_TRY(add_trees(table, guards));
   ARTFS_TRY(add_trees(table, operations));
-  std::sort(trees_.begin(), trees_.end(),
-            [](const TreeState* left, const TreeState* right) { return left->id < right->id; });
   return {};
 }
 

@@ -11,7 +11,6 @@
 #pragma once
 
 #include <cstddef>
-#include <span>
 #include <string>
 #include <string_view>
 
@@ -29,9 +28,6 @@ class Change {
   Change& operator=(const Change&) = delete;
   virtual ~Change() = default;
 
-  // Every tree read or written, each once, in ascending order of id.
-  [[nodiscard]] virtual std::span<TreeState* const> trees() const noexcept = 0;
-
   // True: what it does is right only while nobody else is in the commit gate.
   [[nodiscard]] virtual bool is_alone() const noexcept { return false; }
 
@@ -47,8 +43,6 @@ class ListChange final : public Change {
   // tree_not_found, log_corrupt.
   [[nodiscard]] Result<void> init(const TreeTable& table, std::string_view guards,
                                   std::string_view operations);
-
-  [[nodiscard]] std::span<TreeState* const> trees() const noexcept override { return trees_; }
 
   [[nodiscard]] std::size_t operations_bytes_max() const noexcept override {
     return operations_.size();
@@ -80,10 +74,6 @@ class KeyChange final : public Change {
   KeyChange(const Target& target, std::string_view operations) noexcept
       : target_(target), operations_(operations) {}
 
-  [[nodiscard]] std::span<TreeState* const> trees() const noexcept override {
-    return {&target_.tree, 1};
-  }
-
   [[nodiscard]] std::size_t operations_bytes_max() const noexcept override {
     return operations_.size();
   }
@@ -106,8 +96,6 @@ class RenameChange final : public Change {
 
   RenameChange(TreeState& tree, Keys keys, RenameMode mode) noexcept
       : tree_(&tree), keys_(keys), mode_(mode) {}
-
-  [[nodiscard]] std::span<TreeState* const> trees() const noexcept override { return {&tree_, 1}; }
 
   [[nodiscard]] std::size_t operations_bytes_max() const noexcept override;
   [[nodiscard]] Result<std::string_view> resolve(const Applier& applier,

@@ -4,8 +4,6 @@
 // apply. What is missing on the way is fetched with everything released, and the change starts over; so it
 // does when others were faster, and after some such rounds with the gate exclusive, where nobody is.
 // After the append nothing can fail.
-#include <optional>
-
 #include "base/assert.hpp"
 #include "engine/store_impl.hpp"
 #include "wal/record.hpp"
@@ -24,24 +22,6 @@ Applier::Plan& scratch_plan() {
   thread_local Applier::Plan plan;
   return plan;
 }
-
-// The exclusive latches of a change's trees, taken in order of tree id.
-class TreeLatches {
- public:
-  explicit TreeLatches(std::span<TreeState* const> trees) {
-    if (trees.empty()) return;
-    first_.emplace(trees.front()->latch, order_of(*trees.front()));
-    if (trees.size() == 1) return;
-    rest_.reserve(trees.size() - 1);
-    for (TreeState* tree : trees.subspan(1)) rest_.emplace_back(tree->latch, order_of(*tree));
-  }
-
- private:
-  static base::SameRank order_of(const TreeState& tree) noexcept { return {tree.id.raw}; }
-
-  std::optional<sync::ExclusiveGuard> first_;
-  std::vector<sync::ExclusiveGuard> rest_;
-};
 
 }  // namespace
 
@@ -106,13 +86,11 @@ Result<Version> StoreImpl::execute(Change& change) {
 }
 
 Result<StoreImpl::Step> StoreImpl::try_shared(Change& change, Attempt& attempt) {
-  const TreeLatches latches(change.trees());
   const sync::GateLease lease(gate_);
   return try_once(change, attempt);
 }
 
 Result<StoreImpl::Step> StoreImpl::try_alone(Change& change, Attempt& attempt) {
-  const TreeLatches latches(change.trees());
   const sync::GateExclusive alone(gate_);
   return try_once(change, attempt);
 }
@@ -139,6 +117,7 @@ Result<StoreImpl::Step> StoreImpl::change_frames(Change& change, Attempt& attemp
   attempt.frames_needed = plan.frames_needed();
   if (attempt.frames_needed > attempt.frames.left()) return Step::reserve;
   if (!operations.empty()) ARTFS_TRY(log_and_apply(operations, attempt));
+  for (const art::Shrunken& shrunken : plan.writes.shrunken()) maintenance_->offer(shrunken);
   return Step::done;
 }
 

@@ -31,8 +31,6 @@ class PrefixChange final : public Change {
 
   PrefixChange(TreeState& tree, Prefixes prefixes, std::optional<Walked> walked);
 
-  [[nodiscard]] std::span<TreeState* const> trees() const noexcept override { return {&tree_, 1}; }
-
   [[nodiscard]] bool is_alone() const noexcept override { return true; }
 
   [[nodiscard]] std::size_t operations_bytes_max() const noexcept override {

@@ -69,7 +69,10 @@ class Opener {
     restore();
     if (!args_.options.read_only) ARTFS_TRY(prepare_checkpoints());
     if (!args_.skip_replay) ARTFS_TRY(replay());
-    if (!args_.options.read_only) start_checkpoints();
+    if (!args_.options.read_only) {
+      start_checkpoints();
+      store_->start_maintenance();
+    }
     return std::move(store_);
   }
 
@@ -78,6 +81,7 @@ class Opener {
     store_->superblock_ = new_superblock("");
     store_->blobs_ = std::make_unique<io::MemoryStore>();
     make_cache(true);
+    if (!args_.options.read_only) store_->start_maintenance();
     return std::move(store_);
   }
 

@@ -49,6 +49,14 @@ Json json_of(const AdmissionStats& stats) {
   return Json{{"delays", stats.delays}, {"delayed_ns", stats.delayed_ns}, {"stops", stats.stops}};
 }
 
+Json json_of(const MaintenanceStats& stats) {
+  return Json{{"merged", stats.merged},
+              {"joined", stats.joined},
+              {"compacted", stats.compacted},
+              {"waiting", stats.waiting},
+              {"dropped", stats.dropped}};
+}
+
 Json json_of(const StoreStats& stats) {
   // A label is any bytes; JSON is UTF-8: what is not is replaced when it is printed.
   Json json{{"uuid", stats.uuid},           {"label", stats.label}, {"path", stats.path},
@@ -63,6 +71,7 @@ Json json_of(const StoreStats& stats) {
   json["log"] = json_of(stats.log);
   json["checkpoint"] = json_of(stats.checkpoint);
   json["admission"] = json_of(stats.admission);
+  json["maintenance"] = json_of(stats.maintenance);
   return json;
 }
 

@@ -18,6 +18,7 @@ StoreImpl::~StoreImpl() {
 
 Result<void> StoreImpl::close() {
   if (closed_.exchange(true)) return {};
+  if (maintenance_ != nullptr) maintenance_->stop();
   Result<void> result;
   if (planner_ != nullptr) {
     // Without space for a checkpoint the log still holds everything.
@@ -116,6 +117,7 @@ StoreStats StoreImpl::stats() const {
   stats.replayed_records = replayed_records_;
   stats.cache = cache_->stats();
   if (log_ != nullptr) stats.log = log_->stats();
+  if (maintenance_ != nullptr) stats.maintenance = maintenance_->stats();
   if (checkpoint_writer_ != nullptr) {
     stats.checkpoint = checkpoint_writer_->stats();
     stats.frames_allocated = checkpoint_writer_->frames();

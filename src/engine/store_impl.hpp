@@ -27,6 +27,7 @@
 #include "engine/checkpoint/planner.hpp"
 #include "engine/checkpoint/writer.hpp"
 #include "engine/hook.hpp"
+#include "engine/maintenance.hpp"
 #include "engine/misses.hpp"
 #include "engine/superblock.hpp"
 #include "engine/tree_table.hpp"
@@ -128,6 +129,10 @@ class StoreImpl {
   [[nodiscard]] bool is_durable(Version version) const noexcept;
   [[nodiscard]] Result<void> checkpoint();
   [[nodiscard]] StoreStats stats() const;
+
+  // For tests: null when the store is read-only.
+  [[nodiscard]] Maintenance* maintenance() noexcept { return maintenance_.get(); }
+
   // Adds to the report; what cannot be read is a line of it.
   void verify_into(VerifyReport& report);
 
@@ -164,6 +169,9 @@ class StoreImpl {
   [[nodiscard]] Result<Step> try_once(Change& change, Attempt& attempt);
   [[nodiscard]] Result<Step> change_frames(Change& change, Attempt& attempt);
   [[nodiscard]] Result<void> log_and_apply(std::string_view operations, Attempt& attempt);
+  // One step of the maintenance thread.
+  [[nodiscard]] Result<art::Upkeep> tend(const art::Shrunken& shrunken);
+  void start_maintenance();
   [[nodiscard]] Version latest_version() const noexcept;
   [[nodiscard]] Result<void> finish_change(const wal::Appended& done);
   [[nodiscard]] Result<void> relieve();
@@ -194,6 +202,7 @@ class StoreImpl {
   Hook before_log_sync_;
   std::unique_ptr<wal::Log> log_;                  // none in memory mode
   std::unique_ptr<checkpoint::Planner> planner_;   // none in memory mode and when read-only
+  std::unique_ptr<Maintenance> maintenance_;       // none when read-only
   std::atomic<std::uint64_t> memory_lsn_{1};       // versions in memory mode
   std::atomic<std::uint64_t> held_seen_bytes_{0};  // unevictable, when a writer last looked
   std::atomic<std::uint64_t> owed_delay_ns_{0};

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// TreeTable: the named trees of a store: roots, latches, counters.
+// TreeTable: the named trees of a store: roots, counters.
 //
 // Contract:   trees are added, never removed; a TreeState lives as long as the table. Ids are dense
 //             and start at 1. A tree's root frame id never changes.
@@ -21,8 +21,6 @@
 #include "artfs/store.hpp"
 #include "artfs/types.hpp"
 
-#include "sync/latch.hpp"
-
 namespace artfs::engine {
 
 inline constexpr std::size_t trees_max = 1024;  // a store holds a handful; 8 KiB of pointers
@@ -34,8 +32,6 @@ struct TreeState {
   const TreeId id;
   const std::string name;
   const FrameId root;
-  // Readers shared; writers exclusive around "plan, append, apply".
-  mutable sync::Latch latch{base::Rank::tree};
   // No key put since the open is longer. Changed under a lease of the commit gate.
   std::atomic<std::size_t> key_bytes{0};
   // It had keys when the store was opened: nobody knows how long these are.
@@ -57,7 +53,8 @@ struct TreeState {
     note_key(std::min(key_bytes_max, key_bytes.load(std::memory_order_relaxed) + to - from));
   }
 
-  // Written with the latch exclusive; read by anybody, each by itself.
+  // Added to under a lease of the commit gate: with the gate exclusive they agree with the trees. Read by
+  // anybody, each by itself.
   std::array<std::atomic<std::int64_t>, tree_counters_max> counters{};
 };
 
