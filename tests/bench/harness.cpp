@@ -67,10 +67,11 @@ Mode mode_named(std::string_view name) {
   fatal("no such mode", name);
 }
 
-std::vector<EngineKind> engines_of(const BenchOptions& options) {
+std::vector<EngineKind> engines_of(const BenchOptions& options, std::string_view suite) {
   std::vector<EngineKind> chosen;
   for (const EngineKind& kind : engine_kinds()) {
     const auto& names = options.engines;
+    if (names.empty() && options.quick && suite != "ops" && kind.name == "lmdb_writemap") continue;
     if (names.empty() || std::find(names.begin(), names.end(), kind.name) != names.end()) {
       chosen.push_back(kind);
     }

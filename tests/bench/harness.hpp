@@ -49,8 +49,9 @@ struct Cell {
 [[nodiscard]] std::string_view name_of(Mode mode) noexcept;
 [[nodiscard]] Mode mode_named(std::string_view name);
 
-// The engines that --engines leaves.
-[[nodiscard]] std::vector<EngineKind> engines_of(const BenchOptions& options);
+// The engines that --engines leaves. A quick run has LMDB once, but for suite `ops`.
+[[nodiscard]] std::vector<EngineKind> engines_of(const BenchOptions& options,
+                                                 std::string_view suite);
 // True when --only is a part of "suite/mode/workload/op".
 [[nodiscard]] bool wanted(const BenchOptions& options, std::string_view suite, const Cell& cell,
                           std::string_view op);

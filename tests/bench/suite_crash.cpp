@@ -22,6 +22,7 @@ constexpr std::uint64_t reopen_log_bytes = 256 * mib;
 constexpr std::uint64_t reopen_least_bytes = 185 * mib;
 constexpr std::uint64_t quick_divisor = 8;
 constexpr std::uint64_t puts_between_checks = 1000;
+constexpr std::uint64_t puts_without_log = 100'000;  // of an engine that has none
 constexpr std::uint64_t window_ns = 10'000'000;
 constexpr std::uint64_t acknowledged_max = 4'000'000;
 constexpr std::uint64_t puts_between_syncs = 20'000;
@@ -47,7 +48,6 @@ void put_random(Session& session, const Workload& workload, Random& random, std:
   Random random(options.seed * 0x40007);
   std::uint64_t peak = 0;
   bool folded = false;
-  // An engine without a log is killed after as many puts.
   for (std::uint64_t i = 1; i < wished / 64; ++i) {
     put_random(*session, cell.workload, random, i);
     if (i % puts_between_checks != 0) continue;
@@ -55,6 +55,7 @@ void put_random(Session& session, const Workload& workload, Random& random, std:
     folded = folded || now + mib < peak;
     peak = std::max(peak, now);
     if (now >= wished || (folded && now >= least)) break;
+    if (now == 0 && i >= puts_without_log) break;
   }
   print_fact(cell, {.suite = "reopen",
                     .op = "log_at_kill",
@@ -211,7 +212,7 @@ template <typename Measure>
 void for_engines(const BenchOptions& options, std::string_view suite, std::uint64_t keys,
                  const Measure& measure) {
   for (std::uint64_t run = 1; run <= options.runs; ++run) {
-    for (const EngineKind& engine : engines_of(options)) {
+    for (const EngineKind& engine : engines_of(options, suite)) {
       const Cell cell{.engine = engine,
                       .mode = Mode::wal,
                       .workload = Workload(WorkloadKind::fs, keys),

@@ -166,7 +166,7 @@ template <typename Measure>
 void for_engines(const BenchOptions& options, std::string_view suite, const Workload& workload,
                  const Measure& measure) {
   for (std::uint64_t run = 1; run <= options.runs; ++run) {
-    for (const EngineKind& engine : engines_of(options)) {
+    for (const EngineKind& engine : engines_of(options, suite)) {
       const Cell cell{.engine = engine, .mode = Mode::wal, .workload = workload, .run = run};
       if (wanted(options, suite, cell, "")) measure(cell);
     }

@@ -56,7 +56,7 @@ void suite_move(const BenchOptions& options) {
   const std::uint64_t usual = options.quick ? quick_keys : moved_keys;
   const std::uint64_t keys = options.sizes_given ? options.sizes.front() / 5 : usual;
   for (std::uint64_t run = 1; run <= options.runs; ++run) {
-    for (const EngineKind& engine : engines_of(options)) {
+    for (const EngineKind& engine : engines_of(options, "move")) {
       const Cell cell{.engine = engine,
                       .mode = Mode::wal,
                       .workload = Workload(WorkloadKind::fs, keys * 4),

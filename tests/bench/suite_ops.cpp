@@ -133,7 +133,7 @@ void run_sorted(const BenchOptions& options, const Cell& cell) {
 }
 
 void run_engines(const BenchOptions& options, Cell cell) {
-  for (const EngineKind& engine : engines_of(options)) {
+  for (const EngineKind& engine : engines_of(options, "ops")) {
     cell.engine = engine;
     if (any_measured(options, cell)) in_child([&] { run_cell(options, cell); });
     if (cell.mode != Mode::sync && wanted(options, "ops", cell, "load_sorted")) {

@@ -201,7 +201,7 @@ void measure_sustained(const BenchOptions& options, const Cell& cell, std::uint6
 }  // namespace
 
 void suite_sustained(const BenchOptions& options) {
-  const std::vector<EngineKind> engines = engines_of(options);
+  const std::vector<EngineKind> engines = engines_of(options, "sustained");
   const std::uint64_t usual = options.quick ? quick_keys : sustained_keys;
   const std::uint64_t keys = options.sizes_given ? options.sizes.front() : usual;
   const Cell cell{
