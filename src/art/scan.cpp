@@ -89,6 +89,13 @@ class Output {
     append(entry);
   }
 
+  // Each frame once; several edges in a row may lead to it.
+  void note_ahead(FrameId id) {
+    std::vector<FrameId>& ahead = batch_->ahead;
+    if (!id || ahead.size() == ahead_max || (!ahead.empty() && ahead.back() == id)) return;
+    ahead.push_back(id);
+  }
+
   // All there is counts.
   void mark() noexcept {
     marked_items_ = batch_->items.size();
@@ -111,6 +118,7 @@ class Output {
 
  private:
   static constexpr std::size_t items_reserved_max = 128;
+  static constexpr std::size_t ahead_max = 7;
   static constexpr std::size_t item_bytes_guess = 64;
   static constexpr std::size_t bytes_min = kib;
 
@@ -319,8 +327,13 @@ class Scanner {
     const bool is_bounded = above.is_bounded;
     const std::size_t above_bytes = above.path_bytes;
     const std::size_t depth = levels().size();
+    const std::uint16_t above_end = above.end;
     look().close();
-    ARTFS_TRY(open_frame(id));
+    const Result<void> opened = open_frame(id);
+    if (!opened) {
+      if (opened.error().code == Errc::frame_not_resident) note_ahead(node, end, above_end);
+      return opened;
+    }
     const Ref root = view().root();
     if (root == no_ref) return damaged();
     ARTFS_TRY(enter(root, is_bounded));
@@ -336,6 +349,16 @@ class Scanner {
       levels()[depth - 1].next = end;
     }
     return {};
+  }
+
+  // The frames that the node's other edges lead to, for who loads the one that is missing.
+  void note_ahead(const Node& node, std::uint16_t from, std::uint16_t end) {
+    if (request_->delimiter || !look().reopen()) return;
+    EdgeRange edges(node, from, end);
+    for (Edge edge = edges.next(); edge.child != no_ref; edge = edges.next()) {
+      out_->note_ahead(view().crossing(edge.child));
+    }
+    look().close();
   }
 
   // False when the key would be too long.

@@ -73,6 +73,8 @@ struct ScanBatch {
   std::string bytes;
   std::vector<ScanItem> items;
   bool at_end = false;  // no entry behind the last item
+  // With frame_not_resident: where the scan goes next after that frame, as far as was to be seen. Hints.
+  std::vector<FrameId> ahead;
 };
 
 // Appends up to `items_max` entries (about `bytes_max` bytes, at least one entry) to the batch. A key that

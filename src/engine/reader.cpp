@@ -95,15 +95,24 @@ Result<void> StoreImpl::scan(TreeId id, const art::ScanRequest& request, std::si
   constexpr std::size_t batch_bytes_max = 128 * kib;
   TreeState* tree = trees_.find(id);
   if (tree == nullptr) return fail(Errc::tree_not_found, id.raw);
-  return with_frames([&]() -> Result<void> {
+  const auto read = [&]() -> Result<void> {
     batch.bytes.clear();
     batch.items.clear();
+    batch.ahead.clear();
     batch.at_end = false;
     Result<void> scanned =
         art::scan(applier_->view(*tree), request, items_max, batch_bytes_max, batch);
     if (!scanned && is_passing(scanned.error()) && !batch.items.empty()) return {};
     return scanned;
-  });
+  };
+  const Result<void> first = read();
+  if (first || !is_passing(first.error())) return first;
+  if (is_miss(first) && !batch.ahead.empty()) {
+    // The one that is missing and those after it come together.
+    batch.ahead.insert(batch.ahead.begin(), FrameId{first.error().detail});
+    cache_->read_ahead(batch.ahead);
+  }
+  return with_frames(read);
 }
 
 }  // namespace artfs::engine

@@ -94,6 +94,10 @@ Result<Pin> Cache::load(FrameId id) {
   return core_->load(id);
 }
 
+void Cache::read_ahead(std::span<const FrameId> ids) {
+  core_->read_ahead(ids);
+}
+
 Result<Look> Cache::look(FrameId id) {
   return core_->look(id);
 }

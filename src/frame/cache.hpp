@@ -145,6 +145,9 @@ class Cache {
 
   [[nodiscard]] Result<Pin> pin(FrameId id);   // frame_not_resident
   [[nodiscard]] Result<Pin> load(FrameId id);  // as pin; reads and verifies the frame on a miss
+  // Reads those that are not there, several at a time, as far as they are few for the budget; they are
+  // pinned by nobody then. What fails is left to load().
+  void read_ahead(std::span<const FrameId> ids);
   // The frame without pinning it (look.hpp). frame_not_resident. Waits for a writer that holds its latch,
   // so the caller holds no frame latch and no open Look.
   [[nodiscard]] Result<Look> look(FrameId id);

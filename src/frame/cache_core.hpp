@@ -63,6 +63,7 @@ class CacheCore {
 
   // load.cpp
   [[nodiscard]] Result<Pin> load(FrameId id);
+  void read_ahead(std::span<const FrameId> ids);
 
   // partial.cpp
   [[nodiscard]] Result<PartialPin> peek(FrameId id) noexcept;
@@ -120,7 +121,8 @@ class CacheCore {
   // The header page of that frame, as it was last written home.
   [[nodiscard]] bool is_home_header(std::span<const std::byte> header,
                                     const FrameLocation& home) const noexcept;
-  [[nodiscard]] Result<void> read_and_verify(Resident& resident, const FrameLocation& home);
+  // What was read of the whole frame.
+  [[nodiscard]] Result<void> verify(Resident& resident, const FrameLocation& home);
   // The whole frame: what is present in `from` and the rest from the device.
   [[nodiscard]] Result<void> complete(Resident& resident, const Resident& from);
   static void remember_home(Resident& resident, std::size_t pages_used);

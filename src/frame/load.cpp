@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cstring>
 #include <utility>
+#include <vector>
 
 #include "base/assert.hpp"
 #include "base/bytes.hpp"
@@ -145,9 +146,42 @@ Result<Pin> CacheCore::load(FrameId id) {
 Result<Pin> CacheCore::load_all(const FrameLocation& home, MutexLock& lock) {
   Resident& resident = begin_read(home.id, home.slot);
   lock.unlock();
-  const Result<void> read = read_and_verify(resident, home);
+  Result<void> read = blobs_.read(home.slot, 0, {resident.bytes.load(), io::frame_bytes});
+  if (read) read = verify(resident, home);
   lock.lock();
   return end_read(resident, read, QueueKind::young);
+}
+
+void CacheCore::read_ahead(std::span<const FrameId> ids) {
+  struct Arrival {
+    Resident* resident;
+    FrameLocation home;
+  };
+
+  // Of the budget; a cache that is too small for that loads one after the other.
+  constexpr std::uint64_t share = 16;
+  std::vector<Arrival> arrivals;
+  std::vector<io::PageRead> reads;
+  MutexLock lock(books_);
+  for (const FrameId id : ids) {
+    if ((arrivals.size() + 1) * io::frame_bytes * share > options_.budget_bytes) break;
+    const auto slot = slots_.find(id.raw);
+    if (slot == slots_.end() || map_.find(id) != nullptr) continue;
+    if (!make_room(io::pages_per_frame)) break;
+    Resident& resident = begin_read(id, slot->second);
+    arrivals.push_back({&resident, {id, slot->second, seal_of(id)}});
+    reads.push_back(
+        {.slot = slot->second, .first_page = 0, .out = {resident.bytes.load(), io::frame_bytes}});
+  }
+  lock.unlock();
+  if (arrivals.empty()) return;
+  const Result<void> read = blobs_.read_batch(reads);
+  for (const Arrival& arrival : arrivals) {
+    const Result<void> sound = read ? verify(*arrival.resident, arrival.home) : read;
+    lock.lock();
+    static_cast<void>(end_read(*arrival.resident, sound, QueueKind::young));
+    lock.unlock();
+  }
 }
 
 // `partial` is pinned; another resident takes its place.
@@ -222,9 +256,8 @@ bool CacheCore::is_home_header(std::span<const std::byte> header,
   return home.seal == 0 || home.seal == format::seal_of(header);
 }
 
-Result<void> CacheCore::read_and_verify(Resident& resident, const FrameLocation& home) {
-  const std::span<std::byte> bytes(resident.bytes.load(), io::frame_bytes);
-  ARTFS_TRY(blobs_.read(resident.slot, 0, bytes));
+Result<void> CacheCore::verify(Resident& resident, const FrameLocation& home) {
+  const std::span<const std::byte> bytes(resident.bytes.load(), io::frame_bytes);
   pages_read_.fetch_add(io::pages_per_frame, std::memory_order_relaxed);
   bool is_sound = is_home_header(bytes.first(io::page_bytes), home);
   // What lies beyond the used pages has no meaning, and no checksum.

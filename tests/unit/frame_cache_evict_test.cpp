@@ -83,6 +83,45 @@ TEST_CASE("frame cache: scans do not push out what point reads use", "[unit][fra
   CHECK(still_there >= 28);
 }
 
+TEST_CASE("frame cache: frames read ahead are there, few for the budget, and evictable",
+          "[unit][frame]") {
+  World world(with_frames(64));
+  const auto ids = make_home_frames(world, 100);
+  world.reopen();
+  Cache& cache = world.cache();
+  // A sixteenth of the budget, whatever is asked for; what does not exist is left out.
+  cache.read_ahead(std::vector<FrameId>{ids[0], FrameId{5000}, ids[1]});
+  CHECK(cache.stats().frames == 2);
+  const std::uint64_t misses = cache.stats().misses;
+  CHECK(world.read_number(ids[0]) == 0);
+  CHECK(world.read_number(ids[1]) == 1);
+  CHECK(cache.stats().misses == misses);
+  cache.read_ahead(ids);
+  CHECK(cache.stats().frames == 6);
+  for (std::size_t i = 0; i + 8 < ids.size(); i += 4) {
+    cache.read_ahead(std::span(ids).subspan(i, 8));
+    CHECK(cache.stats().resident_bytes <= cache.budget_bytes());
+  }
+  for (std::size_t i = 0; i < ids.size(); ++i) CHECK(world.read_number(ids[i]) == i);
+}
+
+TEST_CASE("P11: damage met while reading ahead is left to the load that wants the frame",
+          "[unit][frame]") {
+  World world(with_frames(64));
+  const auto ids = make_home_frames(world, 3);
+  world.reopen();
+  REQUIRE(world.directory().flip_bit("frames.dat", (512 * kib + io::page_bytes + 5) * 8));
+  world.cache().read_ahead(ids);
+  CHECK(world.cache().stats().frames == 2);
+  CHECK(world.read_number(ids[0]) == 0);
+  CHECK(world.read_number(ids[2]) == 2);
+  CHECK(world.cache().load(ids[1]).error() == Error{Errc::frame_corrupt, ids[1].raw});
+  world.directory().fail_read(1, Errc::io_failed);
+  world.reopen();
+  world.cache().read_ahead(std::span(ids).first(1));
+  CHECK(world.read_number(ids[0]) == 0);
+}
+
 TEST_CASE("frame cache: a changed working set takes over", "[unit][frame]") {
   World world(with_frames(64));
   const auto ids = make_home_frames(world, 200);
