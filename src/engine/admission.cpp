@@ -18,17 +18,16 @@ constexpr std::uint64_t held_start_percent = 50;
 constexpr std::uint64_t held_stop_percent = 75;
 constexpr std::uint64_t memory_start_percent = 75;
 constexpr std::uint64_t memory_stop_percent = 90;
-// In the upper half of the way between, a writer pays for every frame it adds, with the square of how far
-// that is: the room then lasts delay_share / 6 times as long as the last checkpoint worked, so that the
-// next one is done before anybody has to stop.
-constexpr unsigned delay_start_percent = 50;  // of memory_pressure()
-constexpr std::uint64_t delay_share = 8;
+// A writer pays for what it adds to a resource that runs short, with the square of how far that is: the room
+// left then lasts delay_share / 3 times as long as the last checkpoint worked, so that the next one is done
+// before anybody has to stop. Memory: from half of memory_pressure() on. Log: from a quarter of the way
+// between what starts a checkpoint and the log's bound.
+constexpr unsigned delay_start_percent = 50;
+constexpr std::uint64_t log_stop_bytes = wal::log_bytes_max - 2 * format::log_segment_bytes;
+constexpr double delay_share = 4;
 constexpr std::uint64_t delay_ns_max = 20'000'000;  // of one change
 // What is owed is gathered up to this: shorter sleeps cost more in timers and switches than they give.
 constexpr std::uint64_t delay_ns_min = 200'000;
-// A checkpoint that runs is paced until the log has grown by half as much again as started it.
-constexpr std::uint64_t log_calm_percent = 100;
-constexpr std::uint64_t log_haste_percent = 150;
 // Rounds a writer waits for room before it gives up. Each is a whole checkpoint: far above need.
 constexpr unsigned admission_rounds_max = 64;
 constexpr unsigned log_rounds_max = 4;
@@ -60,25 +59,41 @@ unsigned StoreImpl::memory_pressure(std::uint64_t held_bytes) const noexcept {
   return static_cast<unsigned>(std::min(by_held, by_memory));
 }
 
+// A running checkpoint is paced until the log has grown by half as much again as started it, and at most
+// half way to its bound.
 unsigned StoreImpl::checkpoint_pressure() const noexcept {
   // Replay waits for its checkpoints, and so does whoever is slowed down.
   if (log_ == nullptr || memory_pressure(cache_->unevictable_bytes()) > 0) return 100;
-  const std::uint64_t percent_bytes = options_.checkpoint_log_bytes / 100;
-  return static_cast<unsigned>(percent_between(
-      log_bytes_since_cut(), log_calm_percent * percent_bytes, log_haste_percent * percent_bytes));
+  const std::uint64_t start_bytes = options_.checkpoint_log_bytes;
+  const std::uint64_t haste_bytes =
+      std::min(start_bytes + start_bytes / 2, (start_bytes + wal::log_bytes_max) / 2);
+  return static_cast<unsigned>(percent_between(log_bytes_since_cut(), start_bytes, haste_bytes));
+}
+
+double StoreImpl::Meter::owed_share(std::uint64_t level, std::uint64_t low,
+                                    std::uint64_t high) noexcept {
+  const std::uint64_t before = seen.exchange(level, std::memory_order_relaxed);
+  // Who adds nothing takes nothing away: changes of frames that are dirty already are free.
+  if (level <= before || level <= low) return 0;
+  const auto room = static_cast<double>(high - low);
+  const double height = std::min(static_cast<double>(level - low) / room, 1.0);
+  return static_cast<double>(level - before) / room * height * height;
 }
 
 void StoreImpl::slow_down(std::uint64_t held_bytes, unsigned pressure) {
-  const std::uint64_t seen = held_seen_bytes_.exchange(held_bytes, std::memory_order_relaxed);
-  // Who changes frames that are dirty already takes nothing away.
-  if (held_bytes <= seen || pressure < delay_start_percent) return;
-  const auto step_bytes =
-      static_cast<double>(cache_->budget_bytes()) / 100 * (held_stop_percent - held_start_percent);
-  const double added_share = static_cast<double>(held_bytes - seen) / step_bytes;
-  const double height = static_cast<double>(pressure - delay_start_percent) /
-                        static_cast<double>(100 - delay_start_percent);
-  const auto whole_ns = static_cast<double>(checkpoint_writer_->last_work_ns() * delay_share);
-  const auto owed_ns = static_cast<std::uint64_t>(whole_ns * added_share * height * height);
+  double share = 0;
+  if (pressure >= delay_start_percent) {
+    const std::uint64_t percent_bytes = cache_->budget_bytes() / 100;
+    const std::uint64_t low = (held_start_percent + held_stop_percent) / 2 * percent_bytes;
+    share += held_meter_.owed_share(held_bytes, low, held_stop_percent * percent_bytes);
+  }
+  const std::uint64_t log_bytes = log_bytes_since_cut();
+  const std::uint64_t log_low =
+      options_.checkpoint_log_bytes + (log_stop_bytes - options_.checkpoint_log_bytes) / 4;
+  if (log_bytes > log_low) share += log_meter_.owed_share(log_bytes, log_low, log_stop_bytes);
+  if (share == 0) return;
+  const auto work_ns = static_cast<double>(checkpoint_writer_->last_work_ns());
+  const auto owed_ns = static_cast<std::uint64_t>(work_ns * delay_share * share);
   if (owed_delay_ns_.fetch_add(owed_ns, std::memory_order_relaxed) + owed_ns < delay_ns_min) return;
   const std::uint64_t delay_ns =
       std::min(owed_delay_ns_.exchange(0, std::memory_order_relaxed), delay_ns_max);

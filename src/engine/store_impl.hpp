@@ -153,6 +153,15 @@ class StoreImpl {
 
   enum class Step : std::uint8_t { done, load, reserve, restart };
 
+  // How a resource that only a checkpoint frees fills up.
+  struct Meter {
+    std::atomic<std::uint64_t> seen{0};  // level when a writer last looked
+
+    // The share of the room between `low` and `high` that was added since, weighted by the height.
+    [[nodiscard]] double owed_share(std::uint64_t level, std::uint64_t low,
+                                    std::uint64_t high) noexcept;
+  };
+
   [[nodiscard]] Result<void> check_writable() const;
   // Waits, without locks, until dirty frames and the log leave room for a change.
   [[nodiscard]] Result<void> admit();
@@ -200,11 +209,12 @@ class StoreImpl {
   checkpoint::Pace pace_{[this] { return checkpoint_pressure(); }};
   std::unique_ptr<checkpoint::Writer> checkpoint_writer_;
   Hook before_log_sync_;
-  std::unique_ptr<wal::Log> log_;                  // none in memory mode
-  std::unique_ptr<checkpoint::Planner> planner_;   // none in memory mode and when read-only
-  std::unique_ptr<Maintenance> maintenance_;       // none when read-only
-  std::atomic<std::uint64_t> memory_lsn_{1};       // versions in memory mode
-  std::atomic<std::uint64_t> held_seen_bytes_{0};  // unevictable, when a writer last looked
+  std::unique_ptr<wal::Log> log_;                 // none in memory mode
+  std::unique_ptr<checkpoint::Planner> planner_;  // none in memory mode and when read-only
+  std::unique_ptr<Maintenance> maintenance_;      // none when read-only
+  std::atomic<std::uint64_t> memory_lsn_{1};      // versions in memory mode
+  Meter held_meter_;
+  Meter log_meter_;
   std::atomic<std::uint64_t> owed_delay_ns_{0};
   std::atomic<std::uint64_t> delays_{0};
   std::atomic<std::uint64_t> delayed_ns_{0};

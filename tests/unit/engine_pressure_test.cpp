@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the store does when memory or the disk runs short: it slows down, it says so, it loses nothing.
+#include <atomic>
 #include <catch2/catch.hpp>
 #include <random>
 #include <string>
@@ -68,6 +69,36 @@ TEST_CASE("pressure: a store that fits is never slowed down", "[unit][engine]") 
   const StoreStats stats = store->stats();
   CHECK(stats.admission.delays == 0);
   CHECK(stats.admission.stops == 0);
+}
+
+TEST_CASE("pressure: a log that runs ahead of its checkpoint slows its writers", "[unit][engine]") {
+  io::MemoryDirectory disk;
+  must_create(disk);
+  StoreOptions options = small_options();
+  options.cache_bytes = 256 * mib;
+  const auto store = must_open(disk, options);
+  const Tree tree = *store->create_tree("t");
+  const std::string value(60000, 'l');
+  for (std::uint64_t put = 0; put < 50; ++put) REQUIRE(tree.put(name_of(put), value).has_value());
+  disk.set_sync_delay(std::chrono::milliseconds(5));  // the delays are in proportion to its work
+  REQUIRE(store->checkpoint().has_value());
+  disk.set_sync_delay(std::chrono::milliseconds(0));
+  // The next one waits for its first log sync.
+  std::atomic<bool> is_held{true};
+  store->impl().set_before_log_sync([&]() -> Result<void> {
+    while (is_held) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    return {};
+  });
+  int refused = 0;
+  for (std::uint64_t put = 0; put < 2500; ++put)
+    refused += tree.put(name_of(put % 50), value) ? 0 : 1;
+  is_held = false;
+  store->impl().set_before_log_sync({});
+  CHECK(refused == 0);
+  const StoreStats stats = store->stats();
+  CHECK(stats.admission.delays > 0);
+  CHECK(stats.admission.stops == 0);
+  CHECK(stats.log.segments <= 16);
 }
 
 TEST_CASE("pressure: a checkpoint that rests ends at once when somebody waits for it",
