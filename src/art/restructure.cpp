@@ -32,9 +32,11 @@ void raise_page_lsn(const frame::Pin& pin, std::uint64_t lsn) {
   if (lsn > header.page_lsn) header.page_lsn = lsn;
 }
 
-// Who still waits for the latch of a frame that nothing leads to sees so.
+// Who still waits for the latch of a frame that nothing leads to sees so; its counts, which are wrong now,
+// are no damage.
 void make_empty(const frame::Pin& pin) {
   Editor(pin).set_slot(root_slot_off, no_ref);
+  Editor(pin).write_header().checked_by = process_number();
 }
 
 void spill(const TreeView& tree, FrameSet& frames, const RoomRequest& request,
