@@ -70,11 +70,13 @@ class Output {
     const std::string_view value = keys_only ? std::string_view() : leaf.value;
     const std::size_t key_bytes = path.size() + rest.size();
     make_room(key_bytes + value.size());
-    batch_->items.push_back({.key_off = number(bytes_),
-                             .key_bytes = number(key_bytes),
-                             .value_off = number(bytes_ + key_bytes),
-                             .value_bytes = number(value.size()),
-                             .version = leaf.version});
+    // Written where it stays: a copy made of such small fields waits for each of them.
+    ScanItem& item = batch_->items.emplace_back();
+    item.key_off = number(bytes_);
+    item.key_bytes = number(key_bytes);
+    item.value_off = number(bytes_ + key_bytes);
+    item.value_bytes = number(value.size());
+    item.version = leaf.version;
     append(path);
     append(rest);
     append(value);
@@ -82,10 +84,11 @@ class Output {
 
   void add_rollup(std::string_view entry) {
     make_room(entry.size());
-    batch_->items.push_back({.key_off = number(bytes_),
-                             .key_bytes = number(entry.size()),
-                             .value_off = number(bytes_ + entry.size()),
-                             .is_rollup = true});
+    ScanItem& item = batch_->items.emplace_back();
+    item.key_off = number(bytes_);
+    item.key_bytes = number(entry.size());
+    item.value_off = number(bytes_ + entry.size());
+    item.is_rollup = true;
     append(entry);
   }
 
@@ -133,8 +136,24 @@ class Output {
   }
 
   void append(std::string_view chars) noexcept {
-    std::copy_n(chars.data(), chars.size(), batch_->bytes.data() + bytes_);
+    copy_short(batch_->bytes.data() + bytes_, chars);
     bytes_ += chars.size();
+  }
+
+  // As memcpy, without the call for the usual sizes: whole blocks, the last of which overlaps.
+  static void copy_short(char* out, std::string_view chars) noexcept {
+    constexpr std::size_t block = 16;
+    const char* const in = chars.data();
+    const std::size_t size = chars.size();
+    if (size > 4 * block) {
+      std::memcpy(out, in, size);
+    } else if (size >= block) {
+      for (std::size_t at = 0; at + block < size; at += block)
+        std::memcpy(out + at, in + at, block);
+      std::memcpy(out + size - block, in + size - block, block);
+    } else {
+      for (std::size_t at = 0; at < size; ++at) out[at] = in[at];
+    }
   }
 
   ScanBatch* batch_;
@@ -216,47 +235,53 @@ class Scanner {
     const std::size_t depth = levels().size() - 1;
     Node node;
     if (!view().node(levels()[depth].node, node)) return damaged();
-    const Level level = levels()[depth];
-    if (level.path_bytes == key_bytes_max) return damaged();
+    const std::size_t above_bytes = levels()[depth].path_bytes;
+    const bool was_bounded = levels()[depth].is_bounded;
+    if (above_bytes == key_bytes_max) return damaged();
     const bool is_plain =
-        !level.is_bounded && !request_->delimiter && level.path_bytes >= request_->prefix.size();
-    EdgeRange edges(node, level.next, level.end);
+        !was_bounded && !request_->delimiter && above_bytes >= request_->prefix.size();
+    EdgeRange edges(node, levels()[depth].next, levels()[depth].end);
     for (Edge edge = edges.next(); edge.child != no_ref; edge = edges.next()) {
       const std::uint64_t unit0 = view().unit0(edge.child);
       const bool is_leaf = format::kind_of(unit0) == ObjectKind::leaf;
-      scratch_->path[level.path_bytes] = static_cast<char>(edge.byte);
-      path_bytes_ = std::size_t{level.path_bytes} + 1;
-      bool is_bounded = level.is_bounded;
-      if (is_plain || lengthened(level.path_bytes, is_bounded) == Turn::into) {
-        if (!is_leaf) {
+      scratch_->path[above_bytes] = static_cast<char>(edge.byte);
+      path_bytes_ = above_bytes + 1;
+      bool is_bounded = was_bounded;
+      if (is_plain || lengthened(above_bytes, is_bounded) == Turn::into) {
+        if (is_leaf) {
+          frame::Leaf leaf;
+          if (!view().leaf(edge.child, unit0, leaf)) return damaged();
+          if (!take_leaf(leaf, is_bounded, is_plain)) return damaged();
+        } else {
           levels()[depth].next = static_cast<std::uint16_t>(edge.byte + 1);
-          return descend_into(node, edge, is_bounded, edges);
+          ARTFS_TRY(descend_into(node, edge, is_bounded, edges));
+          if (levels().size() != depth + 1) return {};
+          // Nothing more is wanted there: on with the next edge.
         }
-        frame::Leaf leaf;
-        if (!view().leaf(edge.child, unit0, leaf)) return damaged();
-        if (!take_leaf(leaf, is_bounded, is_plain)) return damaged();
       }
       if (out_->is_full()) {
         levels()[depth].next = static_cast<std::uint16_t>(edge.byte + 1);
         return settle();
       }
     }
+    const bool is_frame_root = levels()[depth].is_frame_root;
     levels().pop_back();
-    return level.is_frame_root ? leave_frame() : settle();
+    return is_frame_root ? leave_frame() : settle();
   }
 
-  // What is behind an edge and no leaf. `edges` are those after it.
+  // What is behind an edge and no leaf. `ahead`: the edges after it.
   [[nodiscard]] Result<void> descend_into(const Node& node, const Edge& edge, bool is_bounded,
-                                          EdgeRange& edges) {
+                                          EdgeRange ahead) {
     if (view().kind(edge.child) == ObjectKind::crossing) {
       --path_bytes_;
       return cross(node, edge, levels().back());
     }
     ARTFS_TRY(enter(edge.child, is_bounded));
     // The sibling's children are on their way while this one's are read.
-    const Edge sibling = edges.next();
+    if (request_->delimiter) return {};
+    const Edge sibling = ahead.next();
     Node other;
-    if (!request_->delimiter && sibling.child != no_ref && view().node(sibling.child, other)) {
+    if (sibling.child != no_ref && view().node(sibling.child, other)) {
       fetch_children(other, 0, bytes_end);
     }
     return {};
@@ -284,7 +309,6 @@ class Scanner {
   }
 
   void push_level(const Node& node, bool is_bounded) {
-    // Written where it stays: a copy made of such small fields waits for each of them.
     Level& level = levels().emplace_back();
     level.node = node.ref;
     level.is_bounded = is_bounded;
