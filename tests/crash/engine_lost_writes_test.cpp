@@ -35,6 +35,7 @@ StoreOptions still_options() {
 bool work(CrashHistory& history, Store& store, Tree tree, std::uint64_t operations) {
   for (std::uint64_t index = 0; index < operations; ++index) {
     if (!history.commit(store, tree)) return false;
+    if (history.random().chance(4) && !history.move(store, tree)) return false;
     const std::uint64_t kind = history.random().below(100);
     if (kind < 8 && !store.checkpoint()) return false;
     if (kind >= 8 && kind < 30 && !store.sync()) return false;

@@ -26,6 +26,7 @@ void work(CrashHistory& history, Store& store, Tree tree) {
   const std::uint64_t operations = 20 + history.random().below(300);
   for (std::uint64_t index = 0; index < operations; ++index) {
     if (!history.commit(store, tree)) return;
+    if (history.random().chance(2) && !history.move(store, tree)) return;
     const std::uint64_t kind = history.random().below(100);
     if (kind < 3 && !store.checkpoint()) return;
     if (kind >= 3 && kind < 15) {

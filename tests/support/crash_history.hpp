@@ -51,11 +51,11 @@ class CrashHistory {
         changes.emplace_back(key, std::move(value));
       }
     }
-    const std::string number = std::to_string(history_.size() + 1);
+    const std::string number = std::to_string(commits_of(history_.size()) + 1);
     changes.emplace_back("seq", number);
     const std::vector<std::string> toggled = apply_to_live(changes);
     txn.put(tree, "seq", number).add(tree, 0, 1).add(tree, 1, growth_);
-    history_.push_back(std::move(changes));
+    history_.push_back({std::move(changes), {}});
     Result<Version> version = store.commit(txn);
     if (version) {
       latest_ = *version;
@@ -63,6 +63,29 @@ class CrashHistory {
     } else if (!store.stats().stopped) {
       history_.pop_back();  // refused, and nothing changed
       for (const std::string& key : toggled) toggle(key);
+    }
+    return version;
+  }
+
+  // Every key below a directory gets another one, in one change; no transaction, so "seq" stays.
+  [[nodiscard]] Result<Version> move(Store& store, Tree tree) {
+    const std::string from = "usr/share/d" + std::to_string(keys_.below(37)) + "/";
+    const std::string to = "moved/" + std::to_string(history_.size()) + "/";
+    const auto first = live_.lower_bound(from);
+    if (first == live_.end() || !first->starts_with(from)) return Version{};
+    history_.push_back({{}, Move{from, to}});
+    Result<Version> version = tree.rename_prefix(from, to);
+    if (version) {
+      latest_ = *version;
+      acknowledged_ = history_.size();
+    }
+    if (version || store.stats().stopped) {
+      for (const std::string& key : keys_below(from)) {
+        live_.erase(key);
+        live_.insert(to + key.substr(from.size()));
+      }
+    } else {
+      history_.pop_back();
     }
     return version;
   }
@@ -75,14 +98,18 @@ class CrashHistory {
   void check_prefix(Store& store, Tree tree) {
     std::uint64_t found = 0;
     if (const Result<Record> seq = tree.get("seq")) {
-      found = std::stoull(seq->value);
+      found = after_commits(std::stoull(seq->value));
     } else {
       REQUIRE(seq.error().code == Errc::key_not_found);
+    }
+    if (found < history_.size() && history_[found].move &&
+        !tree.prefix_empty(history_[found].move->to).value()) {
+      ++found;
     }
     INFO("found " << found << " of " << history_.size() << ", durable " << durable_);
     REQUIRE(found >= durable_);
     REQUIRE(found <= history_.size());
-    REQUIRE(tree.counter(0) == static_cast<std::int64_t>(found));
+    REQUIRE(tree.counter(0) == static_cast<std::int64_t>(commits_of(found)));
     advance_to(found);
     REQUIRE(tree.counter(1) == static_cast<std::int64_t>(state_.size()));
     Scan scan = tree.scan({});
@@ -114,7 +141,7 @@ class CrashHistory {
     std::uint64_t found = history_.size();
     if (last_may_miss) {
       const Result<Record> seq = tree.get("seq");
-      if (seq && seq->value == std::to_string(found - 1)) --found;
+      if (seq && seq->value == std::to_string(commits_of(found) - 1)) --found;
     }
     advance_to(found);
     Differences differences;
@@ -127,7 +154,7 @@ class CrashHistory {
         differences.lies.push_back("get of " + key);
       }
     }
-    for (const auto& [index, expected] : {std::pair{0U, found}, {1U, state_.size()}}) {
+    for (const auto& [index, expected] : {std::pair{0U, commits_of(found)}, {1U, state_.size()}}) {
       if (tree.counter(index) != static_cast<std::int64_t>(expected)) {
         differences.lies.push_back("counter " + std::to_string(index));
       }
@@ -137,6 +164,40 @@ class CrashHistory {
 
  private:
   using Changes = std::vector<std::pair<std::string, std::optional<std::string>>>;
+
+  struct Move {
+    std::string from;
+    std::string to;
+  };
+
+  // A transaction, or a move.
+  struct Step {
+    Changes changes;
+    std::optional<Move> move;
+  };
+
+  [[nodiscard]] std::uint64_t commits_of(std::uint64_t steps) const {
+    return static_cast<std::uint64_t>(
+        std::count_if(history_.begin(), history_.begin() + static_cast<std::ptrdiff_t>(steps),
+                      [](const Step& step) { return !step.move; }));
+  }
+
+  // The steps up to that commit.
+  [[nodiscard]] std::uint64_t after_commits(std::uint64_t commits) const {
+    std::uint64_t steps = 0;
+    for (; commits > 0 && steps < history_.size(); ++steps) {
+      if (!history_[steps].move) --commits;
+    }
+    return steps + commits;  // more than there were is more than the history
+  }
+
+  [[nodiscard]] std::vector<std::string> keys_below(const std::string& prefix) const {
+    std::vector<std::string> keys;
+    for (auto at = live_.lower_bound(prefix); at != live_.end() && at->starts_with(prefix); ++at) {
+      keys.push_back(*at);
+    }
+    return keys;
+  }
 
   // Also sets growth_, the number of keys more. Returns the keys that came or went.
   std::vector<std::string> apply_to_live(const Changes& changes) {
@@ -174,9 +235,18 @@ class CrashHistory {
     }
   }
 
+  void apply_move(const Move& move) {
+    for (auto at = state_.lower_bound(move.from);
+         at != state_.end() && at->first.starts_with(move.from);) {
+      state_[move.to + at->first.substr(move.from.size())] = std::move(at->second);
+      at = state_.erase(at);
+    }
+  }
+
   void advance_to(std::uint64_t count) {
     for (; applied_ < count; ++applied_) {
-      for (const auto& [key, value] : history_[applied_]) {
+      if (history_[applied_].move) apply_move(*history_[applied_].move);
+      for (const auto& [key, value] : history_[applied_].changes) {
         if (value) {
           state_[key] = *value;
         } else {
@@ -187,7 +257,7 @@ class CrashHistory {
   }
 
   RandomKeys keys_;
-  std::vector<Changes> history_;
+  std::vector<Step> history_;
   std::uint64_t acknowledged_ = 0;  // of the history
   std::uint64_t durable_ = 0;       // of those
   Version latest_;

@@ -47,7 +47,9 @@ class StoreModel {
     if (kind < 380) return compare_and_put();
     if (kind < 500) return erase();
     if (kind < 560) return rename();
-    if (kind < 750) return get();
+    if (kind < 735) return get();
+    if (kind < 742) return rename_prefix();
+    if (kind < 750) return count();
     if (kind < 752) return refuse();
     if (kind < 800) return scan();
     if (kind < 840) return scan_directories();
@@ -179,6 +181,58 @@ class StoreModel {
   std::string some_prefix() {
     const std::string key = known_key();
     return key.substr(0, keys_.below(std::min(key.size() + 1, key_bytes_max)));
+  }
+
+  [[nodiscard]] bool any_begins_with(const std::string& prefix) const {
+    const auto place = model_.lower_bound(prefix);
+    return place != model_.end() && place->first.starts_with(prefix);
+  }
+
+  void rename_prefix() {
+    const std::string from = some_prefix();
+    std::string to = keys_.chance(50) ? some_prefix() : keys_.path(keys_.below(50));
+    if (keys_.chance(60)) to += "moved" + keys_.letters(keys_.below(3));
+    to.resize(std::min(to.size(), key_bytes_max));
+    std::vector<std::pair<std::string, ModelEntry>> moved;
+    bool is_too_long = false;
+    for (auto place = model_.lower_bound(from);
+         place != model_.end() && place->first.starts_with(from); ++place) {
+      moved.emplace_back(to + place->first.substr(from.size()), place->second);
+      is_too_long = is_too_long || moved.back().first.size() > key_bytes_max;
+    }
+    // Where a key near the limit was ever put, a longer prefix wants all of the subtree resident at once:
+    // nothing for the smallest cache.
+    constexpr std::size_t resident_max = 200;
+    if (to.size() > from.size() && moved.size() > resident_max) return;
+    std::vector<Errc> refusals;
+    if (moved.empty()) refusals.push_back(Errc::key_not_found);
+    if (any_begins_with(to)) refusals.push_back(Errc::prefix_not_empty);
+    if (to.starts_with(from)) refusals.push_back(Errc::invalid_argument);
+    if (is_too_long) refusals.push_back(Errc::key_too_long);
+    const Result<Version> version = tree_.rename_prefix(from, to);
+    if (!refusals.empty()) {
+      const bool is_right = !version && std::find(refusals.begin(), refusals.end(),
+                                                  version.error().code) != refusals.end();
+      if (is_right) return;
+      FAIL("rename_prefix refused with " << (version ? "nothing" : to_text(version.error())));
+    }
+    check_error(version, std::nullopt);
+    require(*version > latest_, "versions must grow");
+    latest_ = *version;
+    std::erase_if(model_, [&](const auto& entry) { return entry.first.starts_with(from); });
+    for (auto& [key, entry] : moved) model_[key] = std::move(entry);
+  }
+
+  void count() {
+    const std::string prefix = some_prefix();
+    std::uint64_t expected = 0;
+    for (auto place = model_.lower_bound(prefix);
+         place != model_.end() && place->first.starts_with(prefix); ++place) {
+      ++expected;
+    }
+    const Result<std::uint64_t> counted = tree_.count(prefix);
+    check_error(counted, std::nullopt);
+    require(*counted == expected, "the count differs");
   }
 
   // What is too long is refused, whatever the call, and changes nothing.
