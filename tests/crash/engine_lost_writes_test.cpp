@@ -70,7 +70,8 @@ void judge(CrashHistory& history, io::MemoryDirectory& disk, Outcome& outcome) {
     const Errc code = store.error().code;
     REQUIRE((code == Errc::superblock_corrupt || code == Errc::manifest_corrupt ||
              code == Errc::frame_corrupt || code == Errc::log_corrupt ||
-             code == Errc::checkpoint_corrupt));
+             code == Errc::checkpoint_corrupt ||
+             code == Errc::store_foreign));  // both superblocks hit
     ++outcome.refused;
     return;
   }
