@@ -204,11 +204,10 @@ void suite_sustained(const BenchOptions& options) {
   const std::vector<EngineKind> engines = engines_of(options, "sustained");
   const std::uint64_t usual = options.quick ? quick_keys : sustained_keys;
   const std::uint64_t keys = options.sizes_given ? options.sizes.front() : usual;
-  const Cell cell{
-      .engine = engine_kinds().front(),
-      .mode = Mode::wal,
-      .workload = Workload(WorkloadKind::fs, options.quick ? quick_keys : sustained_keys),
-      .run = 1};
+  const Cell cell{.engine = engine_kinds().front(),
+                  .mode = Mode::wal,
+                  .workload = Workload(WorkloadKind::fs, keys),
+                  .run = 1};
   const bool chosen = std::any_of(engines.begin(), engines.end(), [&](const EngineKind& engine) {
     return engine.name == cell.engine.name;
   });
