@@ -262,15 +262,14 @@ TEST_CASE("a reader gets on under a storm of writes to the very key it reads", "
     crew.add(
         [&] { crew.check(tree.put("the key", value_of(1, writes.fetch_add(1))).has_value()); });
   }
-  while (writes.load() == 0) std::this_thread::yield();
-  const std::uint64_t before = writes.load();
   std::string value;
-  CHECK(crew.run(test::scaled(20000), [&](std::uint64_t) {
+  CHECK(crew.run(test::scaled(20000), [&](std::uint64_t round) {
+    // Also on one processor the storm goes on all the while.
+    while (round % 100 == 0 && writes.load() < round) std::this_thread::yield();
     crew.check(tree.get_into("the key", value) && is_value_of(1, value));
     Scan scan = tree.scan({});
     crew.check(scan.next() == true && is_value_of(1, scan.entry().value) && scan.next() == false);
   }) == 0);
-  CHECK(writes.load() > before);
 }
 
 TEST_CASE("a read that is disturbed for a while is repeated until it holds", "[unit][engine]") {
