@@ -87,7 +87,7 @@ enum class Errc : std::uint32_t {
   X(checkpoint_interval, "100 ms to 1 day")   \
   X(lock_wait, "0 to 1 day")                  \
   X(label, "at most 63 bytes")                \
-  X(fill_percent, "50 to 96")
+  X(fill_percent, "50 to 95")
 
 enum class OptionName : std::uint64_t {
   none = 0,

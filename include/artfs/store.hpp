@@ -34,6 +34,7 @@ namespace artfs {
 
 namespace engine {
 class StoreImpl;
+class LoadImpl;
 class ScanImpl;
 }  // namespace engine
 
@@ -180,6 +181,40 @@ class ARTFS_EXPORT Scan {
   detail::RangeError error_;
 };
 
+struct LoadOptions {
+  // How full frames get. 50 to 95: less leaves room for what is put in later, more is smaller and faster to
+  // read as long as nothing is.
+  unsigned fill_percent = 90;
+};
+
+struct LoadReport {
+  std::uint64_t records = 0;
+  std::uint64_t frames = 0;
+  Version version;  // of every record
+};
+
+// Records that come in ascending order of key, into an empty tree: frames are written one after the other,
+// full, without the log and without the cache. Nothing of it is visible before finish() returned; then all
+// of it is, and durable. A crash before, an error, or destruction leave the tree empty. Changes to the tree
+// meanwhile make finish() fail with tree_not_empty, and wait while it makes the load durable.
+// One thread at a time. Memory: about 16 MiB.
+class ARTFS_EXPORT SortedLoad {
+ public:
+  explicit SortedLoad(std::unique_ptr<engine::LoadImpl> impl) noexcept;
+  SortedLoad(SortedLoad&&) noexcept;
+  SortedLoad& operator=(SortedLoad&&) noexcept;
+  ~SortedLoad();
+
+  // keys_not_sorted (detail: the number of the record, from 1; also for a repeated key), key_too_long,
+  // value_too_large, no_space. After an error only destruction makes sense.
+  [[nodiscard]] Result<void> add(std::string_view key, std::string_view value);
+  // Writes a checkpoint. tree_not_empty. On a full device it waits for space.
+  [[nodiscard]] Result<LoadReport> finish();
+
+ private:
+  std::unique_ptr<engine::LoadImpl> impl_;
+};
+
 // `keys_min` were counted. The rest of `keys` assumes that the frames known but not read are filled like
 // those read, and that nothing hangs below them: with 16 frames read and more than one level of frames
 // below those, it is too low, by up to the number of frames a frame leads to (tens to hundreds).
@@ -225,6 +260,18 @@ class ARTFS_EXPORT Tree {
   // below `from` is read once to see that none gets too long. key_not_found (nothing begins with `from`),
   // prefix_not_empty (something begins with `to`), invalid_argument (`to` is below `from`), key_too_long.
   [[nodiscard]] Result<Version> rename_prefix(std::string_view from, std::string_view to) const;
+
+  // tree_not_empty, option_invalid (fill_percent).
+  [[nodiscard]] Result<SortedLoad> begin_sorted_load(const LoadOptions& options = {}) const;
+
+  // The same for a range of pairs, key first.
+  template <typename Pairs>
+  [[nodiscard]] Result<LoadReport> load_sorted(Pairs&& pairs,
+                                               const LoadOptions& options = {}) const {
+    SortedLoad load = ARTFS_TRY(begin_sorted_load(options));
+    for (auto&& [key, value] : pairs) ARTFS_TRY(load.add(key, value));
+    return load.finish();
+  }
 
   // Keys that begin with the prefix. Reads each frame below it once (a frame holds some thousand keys),
   // mostly its header alone. Keys that come or go meanwhile may be counted or not.

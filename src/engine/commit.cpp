@@ -68,6 +68,11 @@ Result<Version> StoreImpl::execute(Change& change) {
       ++restarts;
       continue;
     }
+    if (step == Step::wait) {
+      ARTFS_TRY(check_writable());
+      ARTFS_TRY(planner_->wait_for_attempt());
+      continue;
+    }
     if (step == Step::reserve) {
       attempt.frames = ARTFS_TRY(cache_->reserve(attempt.frames_needed));
       continue;
@@ -97,6 +102,9 @@ Result<StoreImpl::Step> StoreImpl::try_alone(Change& change, Attempt& attempt) {
 
 // Inside the gate. Leaves nothing latched or pinned.
 Result<StoreImpl::Step> StoreImpl::try_once(Change& change, Attempt& attempt) {
+  for (const TreeState* tree : change.trees()) {
+    if (tree->is_loading.load(std::memory_order_relaxed)) return Step::wait;
+  }
   Result<Step> step = change_frames(change, attempt);
   attempt.plan.restart();
   if (step) return step;

@@ -103,6 +103,9 @@ class StoreImpl {
   [[nodiscard]] Result<Version> rename_prefix(TreeId id, std::string_view from,
                                               std::string_view to);
 
+  // Bulk loading (bulk.cpp). tree_not_empty, option_invalid.
+  [[nodiscard]] Result<std::unique_ptr<LoadImpl>> begin_load(TreeId id, const LoadOptions& options);
+
   // What lies below a prefix (count.cpp).
   struct TallySum {
     std::uint64_t keys = 0;         // in the frames read
@@ -137,7 +140,8 @@ class StoreImpl {
   void verify_into(VerifyReport& report);
 
  private:
-  friend class Opener;  // recover.cpp
+  friend class Opener;    // recover.cpp
+  friend class LoadImpl;  // bulk.cpp
 
   struct Attempt;
 
@@ -151,7 +155,7 @@ class StoreImpl {
   [[nodiscard]] Result<TallySum> tally_round(const TreeState& tree, std::string_view prefix,
                                              const TallyLimits& limits);
 
-  enum class Step : std::uint8_t { done, load, reserve, restart };
+  enum class Step : std::uint8_t { done, load, reserve, restart, wait };
 
   // How a resource that only a checkpoint frees fills up.
   struct Meter {

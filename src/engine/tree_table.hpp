@@ -36,6 +36,9 @@ struct TreeState {
   std::atomic<std::size_t> key_bytes{0};
   // It had keys when the store was opened: nobody knows how long these are.
   bool has_older_keys = false;
+  // A bulk load is being made durable: no change goes into the tree until then. Changed with the commit gate
+  // exclusive.
+  std::atomic<bool> is_loading{false};
   // How often keys got longer by a move.
   std::atomic<std::uint64_t> growths{0};
 

@@ -122,6 +122,14 @@ Pin Cache::create(FrameReserve& reserve) {
   return core_->create();
 }
 
+FrameId Cache::take_id() {
+  return core_->take_id();
+}
+
+void Cache::adopt(std::span<const FrameLocation> frames) {
+  core_->adopt(frames);
+}
+
 void Cache::remove(Pin pin) {
   ARTFS_ASSERT(pin);
   pin.bytes_ = nullptr;
@@ -251,6 +259,22 @@ Pin CacheCore::create() {
   resident.latch.offer();
   resident.state.fetch_and(~Resident::loading, std::memory_order_release);
   return pin_of(resident);
+}
+
+FrameId CacheCore::take_id() {
+  const MutexLock lock(books_);
+  const FrameId id = next_id_;
+  ++next_id_.raw;
+  return id;
+}
+
+void CacheCore::adopt(std::span<const FrameLocation> frames) {
+  const MutexLock lock(books_);
+  for (const FrameLocation& frame : frames) {
+    ARTFS_ASSERT(!slots_.contains(frame.id.raw));
+    slots_[frame.id.raw] = frame.slot;
+    if (frame.seal != 0) seals_[frame.id.raw] = frame.seal;
+  }
 }
 
 void CacheCore::remove(Resident& resident) {

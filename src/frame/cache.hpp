@@ -165,6 +165,10 @@ class Cache {
   // A fresh frame with a formatted header, all else zero. Out of `reserve`; cannot fail. May exceed the
   // budget for a moment. Gate held shared.
   [[nodiscard]] Pin create(FrameReserve& reserve);
+  // For frames that are written home without passing through here: an id of its own, and later, when they
+  // are durable there and the manifest names them, the frames. Gate exclusive.
+  [[nodiscard]] FrameId take_id();
+  void adopt(std::span<const FrameLocation> frames);
   // The frame is no longer reachable from any tree. Gate held shared. Who holds its latch, so that looks
   // notice, keeps another pin (Pin::clone) until the latch is released; nobody else uses it any more.
   void remove(Pin pin);

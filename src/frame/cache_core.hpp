@@ -53,6 +53,8 @@ class CacheCore {
   [[nodiscard]] Result<void> reserve(std::size_t count);
   void unreserve(std::size_t count) noexcept;
   [[nodiscard]] Pin create();
+  [[nodiscard]] FrameId take_id();
+  void adopt(std::span<const FrameLocation> frames);
   void remove(Resident& resident);
   [[nodiscard]] std::vector<FrameLocation> live_frames() const;
   [[nodiscard]] CacheStats stats() const noexcept;

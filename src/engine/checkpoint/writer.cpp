@@ -13,7 +13,7 @@ namespace artfs::engine::checkpoint {
 Result<void> Writer::run() {
   ARTFS_ASSERT(wal_ != nullptr);
   if (pending_) ARTFS_TRY(timed_finish());
-  if (!due()) return {};
+  if (!due() && !has_staged()) return {};
   freeze(std::nullopt);
   return timed_finish();
 }
@@ -22,6 +22,26 @@ Result<void> Writer::run_at(Lsn cut) {
   if (pending_) ARTFS_TRY(timed_finish());
   freeze(cut);
   return timed_finish();
+}
+
+void Writer::stage(Staged& staged) {
+  const base::MutexLock lock(staged_mutex_);
+  staged_.push_back(&staged);
+}
+
+bool Writer::take_back(Staged& staged) {
+  const base::MutexLock lock(staged_mutex_);
+  return std::erase(staged_, &staged) > 0;
+}
+
+bool Writer::has_staged() const {
+  const base::MutexLock lock(staged_mutex_);
+  return !staged_.empty();
+}
+
+std::vector<Staged*> Writer::take_staged() {
+  const base::MutexLock lock(staged_mutex_);
+  return std::exchange(staged_, {});
 }
 
 bool Writer::due() const noexcept {
@@ -38,7 +58,10 @@ void Writer::freeze(std::optional<Lsn> cut) {
   const std::uint64_t began_ns = base::now_ns();
   {
     const sync::GateExclusive exclusive(parts_.gate);
+    pending.staged = take_staged();
+    std::erase_if(pending.staged, [](Staged* staged) { return !staged->before_freeze(); });
     pending.frozen = parts_.cache.freeze();
+    for (Staged* staged : pending.staged) staged->after_freeze();
     delta.cut = cut ? *cut : wal_->end();
     delta.trees = changed_trees();
     delta.next_tree_id = parts_.trees.next_id();
@@ -49,6 +72,9 @@ void Writer::freeze(std::optional<Lsn> cut) {
   delta.generation = state.generation + 1;
   delta.next_frame_id = pending.frozen.next_frame_id;
   delta.created = pending.frozen.created;
+  for (const Staged* staged : pending.staged) {
+    delta.created.insert(delta.created.end(), staged->frames().begin(), staged->frames().end());
+  }
   // A frame that lived and died since the last checkpoint was never in the manifest.
   for (const frame::FrameLocation& removed : pending.frozen.removed) {
     if (state.frames.contains(removed.id)) delta.removed.push_back(removed);
@@ -102,6 +128,7 @@ Result<void> Writer::finish() {
   const Lsn cut = pending.delta.cut;
   pages_written_.fetch_add(pending.pages, std::memory_order_relaxed);
   parts_.cache.release(std::move(pending.frozen));
+  for (Staged* staged : pending.staged) staged->recorded();
   pending_.reset();
   publish_state();
   if (wal_ != nullptr) ARTFS_TRY(wal_->cut(cut));
@@ -125,6 +152,11 @@ Result<void> Writer::commit(Pending& pending) {
   pending.delta.sealed.clear();
   for (const frame::FrozenFrame& frozen : pending.frozen.frames) {
     if (frozen.seal != 0) pending.delta.sealed.push_back({frozen.id, frozen.seal});
+  }
+  for (const Staged* staged : pending.staged) {
+    for (const frame::FrameLocation& frame : staged->frames()) {
+      pending.delta.sealed.push_back({frame.id, frame.seal});
+    }
   }
   // What can fail for lack of space fails before the commit point.
   ARTFS_TRY(parts_.manifest.reserve(pending.delta));

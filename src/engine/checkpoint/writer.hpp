@@ -17,8 +17,10 @@
 #include <atomic>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <vector>
 
+#include "base/mutex.hpp"
 #include "engine/checkpoint/log.hpp"
 #include "engine/checkpoint/pace.hpp"
 #include "engine/manifest.hpp"
@@ -29,6 +31,24 @@
 #include "wal/log.hpp"
 
 namespace artfs::engine::checkpoint {
+
+// What becomes true with a checkpoint instead of a log record: its frames are home and synced already.
+class Staged {
+ public:
+  Staged() = default;
+  Staged(const Staged&) = delete;
+  Staged& operator=(const Staged&) = delete;
+  virtual ~Staged() = default;
+
+  // Both with the gate exclusive: what is changed in the first is frozen, what in the second is not. False:
+  // it has given up; nothing else is called.
+  [[nodiscard]] virtual bool before_freeze() = 0;
+  virtual void after_freeze() = 0;
+  // For the manifest; durable at home.
+  [[nodiscard]] virtual std::span<const frame::FrameLocation> frames() const noexcept = 0;
+  // The checkpoint is durable; the next one has not begun. Without locks.
+  virtual void recorded() = 0;
+};
 
 class Writer {
  public:
@@ -51,6 +71,11 @@ class Writer {
   [[nodiscard]] Result<void> run();
   // During replay: everything below `cut` is applied, nothing above, and the log is durable to there.
   [[nodiscard]] Result<void> run_at(Lsn cut);
+  // The next checkpoint has it. `staged` lives until it gave up, was recorded, was taken back, or the store
+  // stopped. Any thread.
+  void stage(Staged& staged);
+  // False when a checkpoint has it already: that one will be finished, sooner or later.
+  [[nodiscard]] bool take_back(Staged& staged);
   // True when a checkpoint would write something.
   [[nodiscard]] bool due() const noexcept;
 
@@ -78,9 +103,12 @@ class Writer {
     ManifestDelta delta;
     Stage stage = Stage::frozen;
     std::uint64_t pages = 0;
+    std::vector<Staged*> staged;
   };
 
   void freeze(std::optional<Lsn> cut);
+  [[nodiscard]] bool has_staged() const;
+  [[nodiscard]] std::vector<Staged*> take_staged();
   [[nodiscard]] std::vector<ManifestTree> changed_trees() const;
   [[nodiscard]] Result<void> timed_finish();
   [[nodiscard]] Result<void> finish();
@@ -90,6 +118,8 @@ class Writer {
   const Parts parts_;
   wal::Log* wal_ = nullptr;
   std::optional<Pending> pending_;
+  mutable base::Mutex staged_mutex_{base::Rank::leaf};
+  std::vector<Staged*> staged_ ARTFS_GUARDED_BY(staged_mutex_);
   io::AlignedBuffer images_{io::frame_bytes};  // of one frame, reused
 
   std::atomic<std::uint64_t> generation_{0};
