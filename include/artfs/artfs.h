@@ -201,6 +201,11 @@ enum artfs_rename_mode {
 ARTFS_EXPORT ARTFS_MUST_CHECK int artfs_rename(artfs_tree tree, artfs_bytes from, artfs_bytes to,
                                                int mode, uint64_t* version);
 
+/* Every key that begins with `from` begins with `to` instead; atomic, the same time for any number. */
+ARTFS_EXPORT ARTFS_MUST_CHECK int artfs_rename_prefix(artfs_tree tree, artfs_bytes from,
+                                                      artfs_bytes to, uint64_t* version);
+/* Keys that begin with the prefix. */
+ARTFS_EXPORT ARTFS_MUST_CHECK int artfs_count(artfs_tree tree, artfs_bytes prefix, uint64_t* count);
 ARTFS_EXPORT ARTFS_MUST_CHECK int artfs_prefix_empty(artfs_tree tree, artfs_bytes prefix,
                                                      bool* empty);
 /* The longest stored key that is a prefix of `key`: its length. */
@@ -237,6 +242,31 @@ ARTFS_EXPORT ARTFS_MUST_CHECK int artfs_scan_open(artfs_tree tree,
 ARTFS_EXPORT ARTFS_MUST_CHECK int artfs_scan_next(artfs_scan* scan, artfs_entry* entry);
 /* Null is fine. */
 ARTFS_EXPORT void artfs_scan_close(artfs_scan* scan);
+
+/* --- Read transactions ------------------------------------------------------------------------ */
+/* What was read through the view was true together. The body may run several times, and returns
+ * ARTFS_OK, or what artfs_read is to return. */
+typedef struct artfs_view artfs_view;
+typedef int (*artfs_read_body)(artfs_view* view, void* user);
+
+ARTFS_EXPORT ARTFS_MUST_CHECK int artfs_read(artfs_store* store, artfs_read_body body, void* user);
+/* An error other than ARTFS_KEY_NOT_FOUND the body returns at once. */
+ARTFS_EXPORT ARTFS_MUST_CHECK int artfs_view_get(artfs_view* view, artfs_tree tree, artfs_bytes key,
+                                                 artfs_value* value);
+
+/* --- Bulk loading ------------------------------------------------------------------------------ */
+/* Records in ascending order of key, into an empty tree: all of them or none. */
+typedef struct artfs_load artfs_load;
+
+/* `fill_percent`: how full frames get, 50 to 95; 0: the default. */
+ARTFS_EXPORT ARTFS_MUST_CHECK int artfs_load_open(artfs_tree tree, unsigned fill_percent,
+                                                  artfs_load** load);
+ARTFS_EXPORT ARTFS_MUST_CHECK int artfs_load_add(artfs_load* load, artfs_bytes key,
+                                                 artfs_bytes value);
+/* On return everything is visible and on disk. `records` may be null. */
+ARTFS_EXPORT ARTFS_MUST_CHECK int artfs_load_finish(artfs_load* load, uint64_t* records);
+/* Without artfs_load_finish nothing was loaded. Null is fine. */
+ARTFS_EXPORT void artfs_load_close(artfs_load* load);
 
 /* --- Transactions ------------------------------------------------------------------------------ */
 /* A list of guards and changes that happen together or not at all. What is put in is copied; what is

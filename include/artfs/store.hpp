@@ -15,6 +15,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <iterator>
 #include <memory>
 #include <optional>
@@ -35,6 +36,7 @@ namespace artfs {
 namespace engine {
 class StoreImpl;
 class LoadImpl;
+class ReadViewImpl;
 class ScanImpl;
 }  // namespace engine
 
@@ -332,6 +334,31 @@ class ARTFS_EXPORT Txn {
   std::optional<Error> invalid_;  // first size violation; commit returns it
 };
 
+// What the body of Store::read() reads with: everything it gets was true together, or the body runs again.
+// Valid during the body only; one thread.
+class ARTFS_EXPORT ReadView {
+ public:
+  explicit ReadView(engine::ReadViewImpl& impl) noexcept : impl_(&impl) {}
+
+  // key_not_found, key_too_long, tree_not_found. Any other error the body passes on.
+  [[nodiscard]] Result<Record> get(Tree tree, std::string_view key);
+  [[nodiscard]] Result<bool> contains(Tree tree, std::string_view key);
+
+  struct Item {
+    std::string key;
+    std::string value;
+    Version version;
+    bool is_rollup = false;
+  };
+
+  // At most list_max entries; invalid_argument for a limit of 0 or more than that.
+  static constexpr std::size_t list_max = 1024;
+  [[nodiscard]] Result<std::vector<Item>> list(Tree tree, const ScanOptions& options);
+
+ private:
+  engine::ReadViewImpl* impl_;
+};
+
 struct VerifyReport {
   std::vector<std::string> problems;  // one line each; empty: clean
   std::uint64_t frames = 0;
@@ -367,6 +394,12 @@ class ARTFS_EXPORT Store {
   // tree_not_found, and the size errors of what was put in. In strict mode a failed sync is an error
   // of a change that readers can see already; the store is stopped by then.
   [[nodiscard]] Result<Version> commit(const Txn& txn);
+
+  // A read transaction: runs `body` until all it read was true at one moment: it saw all of every other
+  // transaction or nothing. The body may run several times; what it leaves behind counts after read()
+  // returned. After some attempts that writers disturbed, and when it lists, it runs while changes wait: so it
+  // is short, and touches the store through its view only. Returns what the body returned.
+  [[nodiscard]] Result<void> read(const std::function<Result<void>(ReadView&)>& body);
 
   // Returns when everything that was acknowledged before the call is on disk.
   [[nodiscard]] Result<void> sync();

@@ -68,6 +68,7 @@ class BulkBuilder::Measure {
     std::size_t bytes = 0;  // without the part that depends on the node above; of an edge: all
     std::size_t edges = 0;  // of a node
     bool is_crossing = false;
+    bool is_joined = false;  // to the edge before it: both lead to one frame, and stay together
   };
 
   struct Open {
@@ -80,11 +81,15 @@ class BulkBuilder::Measure {
   [[nodiscard]] Item leaf_item(std::size_t index) const noexcept {
     const BulkElement& element = builder_.elements_[index];
     const bool is_crossing = static_cast<bool>(element.frame);
+    // Ways to one frame stand side by side, also in a later pass.
+    const bool is_joined =
+        is_crossing && index > 0 && builder_.elements_[index - 1].frame == element.frame;
     return {.first = index,
             .end = index + 1,
             .depth = element.key_bytes,
             .bytes = element.value_bytes,
-            .is_crossing = is_crossing};
+            .is_crossing = is_crossing,
+            .is_joined = is_joined};
   }
 
   // Bytes of the item below an edge of a node at `depth`.
@@ -163,8 +168,11 @@ class BulkBuilder::Measure {
     Run run{.first = first, .end = first};
     for (; run.end < end; ++run.end) {
       run.bytes += edges_[run.end].bytes;
-      while (run.bytes > limit_ && run.first < run.end) run.bytes -= edges_[run.first++].bytes;
-      if (run.bytes > best.bytes) best = {run.first, run.end + 1, run.bytes};
+      while (run.first <= run.end && (run.bytes > limit_ || edges_[run.first].is_joined)) {
+        run.bytes -= edges_[run.first++].bytes;
+      }
+      const bool splits = run.end + 1 < end && edges_[run.end + 1].is_joined;
+      if (!splits && run.bytes > best.bytes) best = {run.first, run.end + 1, run.bytes};
     }
     return best;
   }
@@ -186,6 +194,7 @@ class BulkBuilder::Measure {
         elements[dead].is_dead = true;
       }
       edge.is_crossing = true;
+      edge.is_joined = i > run.first;
       edge.edges = 0;
       edge.depth = entry + 1;
       edge.bytes = bytes_below(edge, depth);

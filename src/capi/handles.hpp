@@ -23,6 +23,14 @@ struct artfs_scan {
   artfs::Scan scan;
 };
 
+struct artfs_load {
+  artfs::SortedLoad load;
+};
+
+struct artfs_view {
+  artfs::ReadView* view;
+};
+
 struct artfs_txn {
   artfs_store* store;
   artfs::Txn txn;

@@ -71,6 +71,20 @@ int artfs_rename(artfs_tree tree, artfs_bytes from, artfs_bytes to, int mode, ui
                        version);
 }
 
+int artfs_rename_prefix(artfs_tree tree, artfs_bytes from, artfs_bytes to, uint64_t* version) {
+  if (tree.store == nullptr) return capi::null_argument();
+  return capi::changed(capi::tree_of(tree).rename_prefix(capi::view_of(from), capi::view_of(to)),
+                       version);
+}
+
+int artfs_count(artfs_tree tree, artfs_bytes prefix, uint64_t* count) {
+  if (tree.store == nullptr || count == nullptr) return capi::null_argument();
+  const Result<std::uint64_t> counted = capi::tree_of(tree).count(capi::view_of(prefix));
+  if (!counted) return capi::failed(counted.error());
+  *count = *counted;
+  return ARTFS_OK;
+}
+
 int artfs_prefix_empty(artfs_tree tree, artfs_bytes prefix, bool* empty) {
   if (tree.store == nullptr || empty == nullptr) return capi::null_argument();
   const Result<bool> found = capi::tree_of(tree).prefix_empty(capi::view_of(prefix));
@@ -136,6 +150,55 @@ int artfs_scan_next(artfs_scan* scan, artfs_entry* entry) {
 
 void artfs_scan_close(artfs_scan* scan) {
   const std::unique_ptr<artfs_scan> ended(scan);
+}
+
+// --- Read transactions -------------------------------------------------------------------------
+
+int artfs_read(artfs_store* store, artfs_read_body body, void* user) {
+  if (store == nullptr || body == nullptr) return capi::null_argument();
+  int returned = ARTFS_OK;
+  const Result<void> read = store->store->read([&](ReadView& view) -> Result<void> {
+    artfs_view handle{&view};
+    returned = body(&handle, user);
+    return {};
+  });
+  return read ? returned : capi::failed(read.error());
+}
+
+int artfs_view_get(artfs_view* view, artfs_tree tree, artfs_bytes key, artfs_value* value) {
+  if (view == nullptr || tree.store == nullptr || value == nullptr) return capi::null_argument();
+  const Result<Record> record = view->view->get(capi::tree_of(tree), capi::view_of(key));
+  if (!record) return capi::failed(record.error());
+  return capi::copy_out(record->value, record->version.raw, value);
+}
+
+// --- Bulk loading ------------------------------------------------------------------------------
+
+int artfs_load_open(artfs_tree tree, unsigned fill_percent, artfs_load** load) {
+  if (tree.store == nullptr || load == nullptr) return capi::null_argument();
+  LoadOptions options;
+  if (fill_percent != 0) options.fill_percent = fill_percent;
+  Result<SortedLoad> begun = capi::tree_of(tree).begin_sorted_load(options);
+  if (!begun) return capi::failed(begun.error());
+  *load = std::make_unique<artfs_load>(artfs_load{*std::move(begun)}).release();
+  return ARTFS_OK;
+}
+
+int artfs_load_add(artfs_load* load, artfs_bytes key, artfs_bytes value) {
+  if (load == nullptr) return capi::null_argument();
+  return capi::done(load->load.add(capi::view_of(key), capi::view_of(value)));
+}
+
+int artfs_load_finish(artfs_load* load, uint64_t* records) {
+  if (load == nullptr) return capi::null_argument();
+  const Result<LoadReport> report = load->load.finish();
+  if (!report) return capi::failed(report.error());
+  if (records != nullptr) *records = report->records;
+  return ARTFS_OK;
+}
+
+void artfs_load_close(artfs_load* load) {
+  const std::unique_ptr<artfs_load> ended(load);
 }
 
 // --- Transactions ------------------------------------------------------------------------------

@@ -106,6 +106,8 @@ class StoreImpl {
   // Bulk loading (bulk.cpp). tree_not_empty, option_invalid.
   [[nodiscard]] Result<std::unique_ptr<LoadImpl>> begin_load(TreeId id, const LoadOptions& options);
 
+  [[nodiscard]] Result<void> read(const std::function<Result<void>(ReadView&)>& body);
+
   // What lies below a prefix (count.cpp).
   struct TallySum {
     std::uint64_t keys = 0;         // in the frames read
@@ -140,8 +142,9 @@ class StoreImpl {
   void verify_into(VerifyReport& report);
 
  private:
-  friend class Opener;    // recover.cpp
-  friend class LoadImpl;  // bulk.cpp
+  friend class Opener;        // recover.cpp
+  friend class LoadImpl;      // bulk.cpp
+  friend class ReadViewImpl;  // read_view.cpp
 
   struct Attempt;
 

@@ -39,7 +39,9 @@ struct TreeState {
   // A bulk load is being made durable: no change goes into the tree until then. Changed with the commit gate
   // exclusive.
   std::atomic<bool> is_loading{false};
-  // How often keys got longer by a move.
+  // How often a prefix was renamed: frames may stand elsewhere although they did not change.
+  std::atomic<std::uint64_t> moves{0};
+  // How often keys got longer by that.
   std::atomic<std::uint64_t> growths{0};
 
   void note_key(std::size_t bytes) noexcept {
@@ -51,6 +53,8 @@ struct TreeState {
 
   // Keys with a prefix of `from` bytes have one of `to` bytes now.
   void note_move(std::size_t from, std::size_t to) noexcept {
+    // Pairs with the acquire of who compares it before and after reading several frames.
+    moves.fetch_add(1, std::memory_order_release);
     if (to <= from) return;
     growths.fetch_add(1, std::memory_order_relaxed);
     note_key(std::min(key_bytes_max, key_bytes.load(std::memory_order_relaxed) + to - from));

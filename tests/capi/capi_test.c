@@ -135,6 +135,65 @@ static void test_transactions(artfs_store* store, artfs_tree tree) {
   CHECK(artfs_contains(tree, artfs_text("t/1"), &found) == ARTFS_OK && !found);
 }
 
+struct pair_of_sizes {
+  artfs_tree tree;
+  size_t first;
+  size_t second;
+};
+
+static int read_two(artfs_view* view, void* user) {
+  struct pair_of_sizes* sizes = user;
+  artfs_value value = {0};
+  int code = artfs_view_get(view, sizes->tree, artfs_text("moved/0001"), &value);
+  if (code != ARTFS_OK) return code;
+  sizes->first = value.size;
+  artfs_value_free(&value);
+  code = artfs_view_get(view, sizes->tree, artfs_text("moved/0002"), &value);
+  if (code != ARTFS_OK) return code;
+  sizes->second = value.size;
+  artfs_value_free(&value);
+  return ARTFS_OK;
+}
+
+static int read_none(artfs_view* view, void* user) {
+  struct pair_of_sizes* sizes = user;
+  artfs_value value = {0};
+  return artfs_view_get(view, sizes->tree, artfs_text("not there"), &value);
+}
+
+static void test_whole_trees(artfs_store* store) {
+  artfs_tree tree;
+  artfs_load* load = NULL;
+  CHECK(artfs_create_tree(store, artfs_text("loaded"), &tree) == ARTFS_OK);
+  CHECK(artfs_load_open(tree, 99, &load) == ARTFS_OPTION_INVALID);
+  CHECK(artfs_load_open(tree, 0, &load) == ARTFS_OK);
+  for (int i = 0; i < 1000; ++i) {
+    char key[32];
+    snprintf(key, sizeof key, "old/%04d", i);
+    CHECK(artfs_load_add(load, artfs_text(key), artfs_text("value")) == ARTFS_OK);
+  }
+  uint64_t count = 0;
+  CHECK(artfs_load_finish(load, &count) == ARTFS_OK && count == 1000);
+  artfs_load_close(load);
+  CHECK(artfs_load_open(tree, 0, &load) == ARTFS_TREE_NOT_EMPTY);
+  CHECK(artfs_rename_prefix(tree, artfs_text("old/"), artfs_text("moved/"), NULL) == ARTFS_OK);
+  CHECK(artfs_rename_prefix(tree, artfs_text("old/"), artfs_text("x/"), NULL) ==
+        ARTFS_KEY_NOT_FOUND);
+  CHECK(artfs_count(tree, artfs_text("moved/00"), &count) == ARTFS_OK && count == 100);
+  struct pair_of_sizes sizes = {tree, 0, 0};
+  CHECK(artfs_read(store, read_two, &sizes) == ARTFS_OK);
+  CHECK(sizes.first == 5 && sizes.second == 5);
+  CHECK(artfs_read(store, read_none, &sizes) == ARTFS_KEY_NOT_FOUND);
+
+  CHECK(artfs_create_tree(store, artfs_text("unsorted"), &tree) == ARTFS_OK);
+  CHECK(artfs_load_open(tree, 80, &load) == ARTFS_OK);
+  CHECK(artfs_load_add(load, artfs_text("b"), artfs_text("")) == ARTFS_OK);
+  CHECK(artfs_load_add(load, artfs_text("a"), artfs_text("")) == ARTFS_KEYS_NOT_SORTED);
+  artfs_load_close(load);
+  bool is_empty = false;
+  CHECK(artfs_prefix_empty(tree, artfs_text(""), &is_empty) == ARTFS_OK && is_empty);
+}
+
 static void test_errors(artfs_store* store) {
   artfs_tree tree;
   CHECK(artfs_open_tree(store, artfs_text("none"), &tree) == ARTFS_TREE_NOT_FOUND);
@@ -201,6 +260,7 @@ int main(int argument_count, char** arguments) {
   test_binary_keys(tree);
   test_scans(tree);
   test_transactions(store, tree);
+  test_whole_trees(store);
   test_errors(store);
   CHECK(artfs_close(store) == ARTFS_OK);
   CHECK(artfs_close(NULL) == ARTFS_OK);

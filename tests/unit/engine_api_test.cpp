@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the public C++ interface promises beside its operations: options, ranges, overlooked errors.
+#include <atomic>
 #include <catch2/catch.hpp>
 #include <ranges>
+#include <thread>
 
 #include "support/death.hpp"
 #include "support/engine_store.hpp"
@@ -56,6 +58,91 @@ TEST_CASE("scan: a range visits each entry once and says how it ended", "[unit][
       {}, [](const Entry&) -> Result<void> { return fail(Errc::invalid_argument, 7); });
   REQUIRE_FALSE(stopped.has_value());
   CHECK(stopped.error() == Error{Errc::invalid_argument, 7});
+}
+
+TEST_CASE("read: all of a transaction is seen, or nothing, also with evictions and moved prefixes",
+          "[unit][engine]") {
+  io::MemoryDirectory disk;
+  test::must_create(disk);
+  const auto store = test::must_open(disk, small_options());
+  const Tree left = *store->create_tree("left");
+  const Tree right = *store->create_tree("right");
+  constexpr int accounts = 4;
+  const auto name = [](int side, int i) {
+    return (side == 0 ? "a/account-" : "b/account-") + std::to_string(i);
+  };
+  // Large records between them: the accounts stand in several frames, more than the cache has.
+  for (int i = 0; i < accounts; ++i) {
+    for (const Tree tree : {left, right}) {
+      REQUIRE(tree.put(name(0, i), "100").has_value());
+      for (int n = 0; n < 30; ++n) {
+        REQUIRE(
+            tree.put(name(0, i) + "x" + std::to_string(n), std::string(60000, 'x')).has_value());
+      }
+    }
+  }
+  std::atomic<bool> stop{false};
+  std::atomic<int> side{0};
+  std::thread payer([&] {
+    for (std::uint64_t n = 0; !stop; ++n) {
+      const int at = side.load();
+      const std::string from = name(at, static_cast<int>(n % accounts));
+      const std::string to = name(0, static_cast<int>((n * 5 + 1) % accounts));
+      const auto rich = left.get(from);
+      const auto poor = right.get(to);
+      if (!rich || !poor) continue;
+      Txn txn;
+      txn.assert_version(left, from, rich->version).assert_version(right, to, poor->version);
+      txn.put(left, from, std::to_string(std::stol(rich->value) - 1));
+      txn.put(right, to, std::to_string(std::stol(poor->value) + 1));
+      static_cast<void>(store->commit(txn));
+    }
+  });
+  std::thread mover([&] {
+    while (!stop) {
+      const bool is_a = side.load() == 0;
+      if (left.rename_prefix(is_a ? "a/" : "b/", is_a ? "b/" : "a/")) side = is_a ? 1 : 0;
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+  });
+  int wrong = 0;
+  for (int round = 0; round < 150; ++round) {
+    long sum = 0;
+    int seen = 0;
+    const bool lists = round % 10 == 9;
+    const Result<void> read = store->read([&](ReadView& view) -> Result<void> {
+      sum = 0;
+      seen = 0;
+      for (int i = 0; i < accounts; ++i) {
+        for (const int at : {0, 1}) {
+          const Result<Record> record = view.get(left, name(at, i));
+          if (!record && record.error().code != Errc::key_not_found) return fail(record.error());
+          if (!record) continue;
+          sum += std::stol(record->value);
+          ++seen;
+        }
+        if (lists && i == 0) continue;
+        sum += std::stol(ARTFS_TRY(view.get(right, name(0, i))).value);
+      }
+      if (!lists) return {};
+      const auto listed = ARTFS_TRY(view.list(right, {.prefix = name(0, 0), .limit = 20}));
+      for (const ReadView::Item& item : listed) {
+        if (item.key.find('x') == std::string::npos) sum += std::stol(item.value);
+      }
+      return {};
+    });
+    if (!read) FAIL(to_text(read.error()));
+    if (sum != 200 * accounts || seen != accounts) ++wrong;
+  }
+  stop = true;
+  payer.join();
+  mover.join();
+  CHECK(wrong == 0);
+  const Result<void> refused = store->read([&](ReadView& view) -> Result<void> {
+    return view.list(left, {}).has_value() ? Result<void>{} : fail(Errc::invalid_argument);
+  });
+  CHECK_FALSE(refused.has_value());
+  test::require_clean(*store);
 }
 
 TEST_CASE("scan: an error that nobody asked for ends the process", "[unit][engine]") {

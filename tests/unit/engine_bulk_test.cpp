@@ -58,6 +58,7 @@ Map strange(std::uint64_t seed) {
     std::string value = random.value();
     if (kind == 4) value.resize(random.below(value_bytes_max + 1));
     if (kind == 4 && i > 200) break;
+    key.resize(std::min(key.size(), key_bytes_max));
     map[key] = value;
   }
   return map;
