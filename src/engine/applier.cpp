@@ -17,6 +17,10 @@ Result<void> Applier::plan(std::string_view operations, Plan& plan) const {
     }
     const TreeState* tree = trees_.find(op.tree);
     if (tree == nullptr) return fail(Errc::tree_not_found, op.tree.raw);
+    if (tree->is_loading.load(std::memory_order_relaxed)) {
+      plan.must_wait = true;
+      return fail(Errc::contended);
+    }
     if (op.kind == wal::OpKind::put) {
       ARTFS_TRY(plan.writes.add_put(view(*tree), op.key, op.value.size()));
     } else if (op.kind == wal::OpKind::erase) {

@@ -35,6 +35,7 @@ class Applier {
   struct Plan {
     art::WritePlan writes;
     std::size_t trees_created = 0;
+    bool must_wait = false;  // why plan() was contended: a bulk load is about to publish the tree
 
     [[nodiscard]] std::size_t frames_needed() const noexcept {
       return writes.frames_needed() + trees_created;
@@ -44,11 +45,13 @@ class Applier {
     void restart() noexcept {
       writes.restart();
       trees_created = 0;
+      must_wait = false;
     }
 
     void clear() noexcept {
       writes.clear();
       trees_created = 0;
+      must_wait = false;
     }
   };
 

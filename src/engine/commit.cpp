@@ -102,12 +102,11 @@ Result<StoreImpl::Step> StoreImpl::try_alone(Change& change, Attempt& attempt) {
 
 // Inside the gate. Leaves nothing latched or pinned.
 Result<StoreImpl::Step> StoreImpl::try_once(Change& change, Attempt& attempt) {
-  for (const TreeState* tree : change.trees()) {
-    if (tree->is_loading.load(std::memory_order_relaxed)) return Step::wait;
-  }
   Result<Step> step = change_frames(change, attempt);
+  const bool must_wait = attempt.plan.must_wait;
   attempt.plan.restart();
   if (step) return step;
+  if (must_wait) return Step::wait;
   const Error error = step.error();
   if (error.code == Errc::contended) return Step::restart;
   if (error.code != Errc::frame_not_resident) return fail(error);

@@ -60,89 +60,116 @@ TEST_CASE("scan: a range visits each entry once and says how it ended", "[unit][
   CHECK(stopped.error() == Error{Errc::invalid_argument, 7});
 }
 
-TEST_CASE("read: all of a transaction is seen, or nothing, also with evictions and moved prefixes",
-          "[unit][engine]") {
-  io::MemoryDirectory disk;
-  test::must_create(disk);
-  const auto store = test::must_open(disk, small_options());
-  const Tree left = *store->create_tree("left");
-  const Tree right = *store->create_tree("right");
-  constexpr int accounts = 4;
-  const auto name = [](int side, int i) {
-    return (side == 0 ? "a/account-" : "b/account-") + std::to_string(i);
-  };
-  // Large records between them: the accounts stand in several frames, more than the cache has.
-  for (int i = 0; i < accounts; ++i) {
-    for (const Tree tree : {left, right}) {
-      REQUIRE(tree.put(name(0, i), "100").has_value());
-      for (int n = 0; n < 30; ++n) {
-        REQUIRE(
-            tree.put(name(0, i) + "x" + std::to_string(n), std::string(60000, 'x')).has_value());
+// Accounts in two trees whose sums are moved by transactions, while a prefix of one tree is renamed to and fro.
+class Bank {
+ public:
+  static constexpr int accounts = 4;
+  static constexpr long total = 200 * accounts;
+
+  Bank() {
+    test::must_create(disk_);
+    store_ = test::must_open(disk_, small_options());
+    left_ = *store_->create_tree("left");
+    right_ = *store_->create_tree("right");
+    // Large records between them: the accounts stand in several frames, of more than the cache has.
+    for (int i = 0; i < accounts; ++i) {
+      for (const Tree tree : {left_, right_}) {
+        REQUIRE(tree.put(name(0, i), "100").has_value());
+        for (int n = 0; n < 30; ++n) {
+          const std::string filler = name(0, i) + "x" + std::to_string(n);
+          REQUIRE(tree.put(filler, std::string(60000, 'x')).has_value());
+        }
       }
     }
   }
-  std::atomic<bool> stop{false};
-  std::atomic<int> side{0};
-  std::thread payer([&] {
-    for (std::uint64_t n = 0; !stop; ++n) {
-      const int at = side.load();
-      const std::string from = name(at, static_cast<int>(n % accounts));
-      const std::string to = name(0, static_cast<int>((n * 5 + 1) % accounts));
-      const auto rich = left.get(from);
-      const auto poor = right.get(to);
-      if (!rich || !poor) continue;
-      Txn txn;
-      txn.assert_version(left, from, rich->version).assert_version(right, to, poor->version);
-      txn.put(left, from, std::to_string(std::stol(rich->value) - 1));
-      txn.put(right, to, std::to_string(std::stol(poor->value) + 1));
-      static_cast<void>(store->commit(txn));
+
+  [[nodiscard]] Store& store() { return *store_; }
+
+  void pay(std::uint64_t n) {
+    const std::string from = name(side_, static_cast<int>(n % accounts));
+    const std::string to = name(0, static_cast<int>((n * 5 + 1) % accounts));
+    const auto rich = left_.get(from);
+    const auto poor = right_.get(to);
+    if (!rich || !poor) return;
+    Txn txn;
+    txn.assert_version(left_, from, rich->version).assert_version(right_, to, poor->version);
+    txn.put(left_, from, std::to_string(std::stol(rich->value) - 1));
+    txn.put(right_, to, std::to_string(std::stol(poor->value) + 1));
+    static_cast<void>(store_->commit(txn));
+  }
+
+  void move() {
+    const bool is_a = side_ == 0;
+    if (left_.rename_prefix(is_a ? "a/" : "b/", is_a ? "b/" : "a/")) side_ = is_a ? 1 : 0;
+  }
+
+  // Every account once; those of the right tree by a listing when `lists`.
+  Result<long> sum(ReadView& view, bool lists) const {
+    long sum = 0;
+    for (int i = 0; i < accounts; ++i) {
+      for (const int side : {0, 1}) {
+        const Result<Record> record = view.get(left_, name(side, i));
+        if (record) sum += std::stol(record->value);
+        if (!record && record.error().code != Errc::key_not_found) return fail(record.error());
+      }
+      if (lists && i == 0) continue;
+      const Record record = ARTFS_TRY(view.get(right_, name(0, i)));
+      sum += std::stol(record.value);
     }
+    if (!lists) return sum;
+    const auto listed = ARTFS_TRY(view.list(right_, {.prefix = name(0, 0), .limit = 20}));
+    for (const ReadView::Item& item : listed) {
+      if (item.key == name(0, 0)) sum += std::stol(item.value);
+    }
+    return sum;
+  }
+
+  Result<void> list_without_limit(ReadView& view) const {
+    if (auto listed = view.list(left_, {}); !listed) return fail(listed.error());
+    return {};
+  }
+
+ private:
+  static std::string name(int side, int i) {
+    return (side == 0 ? "a/account-" : "b/account-") + std::to_string(i);
+  }
+
+  io::MemoryDirectory disk_;
+  std::unique_ptr<Store> store_;
+  Tree left_;
+  Tree right_;
+  std::atomic<int> side_{0};
+};
+
+TEST_CASE("read: all of a transaction is seen, or nothing, also with evictions and moved prefixes",
+          "[unit][engine]") {
+  Bank bank;
+  std::atomic<bool> stop{false};
+  std::thread payer([&] {
+    for (std::uint64_t n = 0; !stop; ++n) bank.pay(n);
   });
   std::thread mover([&] {
-    while (!stop) {
-      const bool is_a = side.load() == 0;
-      if (left.rename_prefix(is_a ? "a/" : "b/", is_a ? "b/" : "a/")) side = is_a ? 1 : 0;
-      std::this_thread::sleep_for(std::chrono::milliseconds(1));
-    }
+    for (; !stop; std::this_thread::sleep_for(std::chrono::milliseconds(1))) bank.move();
   });
   int wrong = 0;
   for (int round = 0; round < 150; ++round) {
     long sum = 0;
-    int seen = 0;
-    const bool lists = round % 10 == 9;
-    const Result<void> read = store->read([&](ReadView& view) -> Result<void> {
-      sum = 0;
-      seen = 0;
-      for (int i = 0; i < accounts; ++i) {
-        for (const int at : {0, 1}) {
-          const Result<Record> record = view.get(left, name(at, i));
-          if (!record && record.error().code != Errc::key_not_found) return fail(record.error());
-          if (!record) continue;
-          sum += std::stol(record->value);
-          ++seen;
-        }
-        if (lists && i == 0) continue;
-        sum += std::stol(ARTFS_TRY(view.get(right, name(0, i))).value);
-      }
-      if (!lists) return {};
-      const auto listed = ARTFS_TRY(view.list(right, {.prefix = name(0, 0), .limit = 20}));
-      for (const ReadView::Item& item : listed) {
-        if (item.key.find('x') == std::string::npos) sum += std::stol(item.value);
-      }
+    const Result<void> read = bank.store().read([&](ReadView& view) -> Result<void> {
+      sum = ARTFS_TRY(bank.sum(view, round % 10 == 9));
       return {};
     });
     if (!read) FAIL(to_text(read.error()));
-    if (sum != 200 * accounts || seen != accounts) ++wrong;
+    if (sum != Bank::total) ++wrong;
   }
   stop = true;
   payer.join();
   mover.join();
   CHECK(wrong == 0);
-  const Result<void> refused = store->read([&](ReadView& view) -> Result<void> {
-    return view.list(left, {}).has_value() ? Result<void>{} : fail(Errc::invalid_argument);
-  });
-  CHECK_FALSE(refused.has_value());
-  test::require_clean(*store);
+  const Result<void> refused =
+      bank.store().read([&](ReadView& view) { return bank.list_without_limit(view); });
+  REQUIRE_FALSE(refused.has_value());
+  CHECK(refused.error().code == Errc::invalid_argument);
+  test::require_clean(bank.store());
 }
 
 TEST_CASE("scan: an error that nobody asked for ends the process", "[unit][engine]") {
