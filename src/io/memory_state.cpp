@@ -60,6 +60,13 @@ void MemoryDirectory::State::store(const InodePtr& inode, std::uint64_t offset,
   }
 }
 
+std::string MemoryDirectory::State::name_of(const InodePtr& wanted) const {
+  for (const auto& [name, named] : names) {
+    if (named == wanted) return name;
+  }
+  return "(removed)";
+}
+
 void MemoryDirectory::State::store_damaged(const InodePtr& inode, std::uint64_t offset,
                                            std::span<const std::byte> data) {
   std::mt19937_64 random(write_damage.seed);
@@ -76,12 +83,6 @@ void MemoryDirectory::State::store_damaged(const InodePtr& inode, std::uint64_t 
   }
   const auto part = [&](std::uint64_t from, std::uint64_t to) {
     return data.subspan(static_cast<std::size_t>(from), static_cast<std::size_t>(to - from));
-  };
-  const auto name_of = [&](const InodePtr& wanted) {
-    for (const auto& [name, named] : names) {
-      if (named == wanted) return name;
-    }
-    return std::string("(removed)");
   };
   if (begin > 0) inode->write(offset, part(0, begin));
   if (end < data.size()) inode->write(offset + end, part(end, data.size()));

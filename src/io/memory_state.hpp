@@ -74,6 +74,8 @@ struct MemoryDirectory::State {
   // A write that the device acknowledges: stored, unless its turn to be damaged has come.
   void store(const InodePtr& inode, std::uint64_t offset, std::span<const std::byte> data)
       ARTFS_REQUIRES(mutex);
+  // For people; one name of the file.
+  [[nodiscard]] std::string name_of(const InodePtr& wanted) const ARTFS_REQUIRES(mutex);
   void store_damaged(const InodePtr& inode, std::uint64_t offset, std::span<const std::byte> data)
       ARTFS_REQUIRES(mutex);
   void change_name(NameChange change) ARTFS_REQUIRES(mutex);
