@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "frame/frame.hpp"
 
 namespace artfs::art {
 
@@ -26,10 +25,7 @@ Result<std::size_t> FrameSet::add(const frame::Look& look) {
   }
   frame::Pin pin = look.pin();
   if (!pin) return fail(Errc::contended);
-  members_.push_back({.pin = std::move(pin),
-                      .id = look.id(),
-                      .version = look.version(),
-                      .bytes_live = frame::View(look.bytes()).header().bytes_live});
+  members_.push_back({.pin = std::move(pin), .id = look.id(), .version = look.version()});
   return members_.size() - 1;
 }
 

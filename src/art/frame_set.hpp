@@ -39,7 +39,7 @@ class FrameSet {
     bool is_fresh = true;    // not changed by us since latch(): what was found in it still stands
     bool is_on_way = false;  // may change because of an erase in a frame below it, or in itself
     // What the change is about to do to it.
-    std::size_t bytes_live = 0;  // as of `version`
+    std::size_t bytes_live = 0;  // when latched; before, a guess that may be too low
     std::size_t bytes_needed = 0;
     std::size_t erases = 0;
     std::optional<sync::ExclusiveGuard> guard{};
@@ -51,7 +51,7 @@ class FrameSet {
 
   ~FrameSet() { release(); }
 
-  // The member's index. contended; frame_not_resident when the frame has left the cache.
+  // The member's index; the look may be closed. contended.
   [[nodiscard]] Result<std::size_t> add(const frame::Look& look);
   [[nodiscard]] Result<void> latch();
   // A frame made by this change: nobody else can know it.

@@ -114,6 +114,7 @@ std::size_t WritePlan::known_spot(const TreeView& tree, std::string_view key) co
 Result<std::size_t> WritePlan::add_spot(const TreeView& tree, std::string_view key,
                                         const WayEnd& end) {
   const std::size_t member = ARTFS_TRY(frames_.add(end.look));
+  frames_[member].bytes_live = View(end.look.bytes()).header().bytes_live;
   spots_.push_back(
       {.tree = tree, .key = key, .member = member, .key_off = end.key_off, .stop = end.stop});
   return spots_.size() - 1;
@@ -214,7 +215,7 @@ Result<void> WritePlan::latch() {
     FrameSet::Member& member = frames_[i];
     if (!member.is_written) continue;
     ARTFS_TRY(check_structure(member.pin));
-    if (member.is_moved) member.bytes_live = View(member.pin.bytes()).header().bytes_live;
+    member.bytes_live = View(member.pin.bytes()).header().bytes_live;
   }
   for (Spot& spot : spots_) {
     if (frames_[spot.member].is_moved) ARTFS_TRY(find_again(spot));
