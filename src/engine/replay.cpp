@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/replay.hpp"
 
+#include <algorithm>
+
 #include "base/bytes.hpp"
 #include "base/clock.hpp"
 #include "base/log.hpp"
@@ -11,15 +13,17 @@ Result<void> Replayer::apply(Lsn lsn, Lsn end, std::span<const std::byte> payloa
   const std::string_view operations = base::as_chars(payload);
   Misses misses(cache_);
   frame::FrameReserve reserve;
+  std::size_t frames_needed = 0;
   for (;;) {
     ARTFS_TRY(plan(operations, misses));
-    const std::size_t frames_needed = plan_.frames_needed();
+    frames_needed = std::max(frames_needed, plan_.frames_needed());
     if (frames_needed > reserve.left()) reserve = ARTFS_TRY(cache_.reserve(frames_needed));
     const Result<void> latched = plan_.writes.latch();
-    if (latched) break;
+    if (latched) frames_needed = plan_.frames_needed();  // exact only now
+    if (latched && frames_needed <= reserve.left()) break;
     plan_.restart();
     // Alone in the store: the plan wants to know more, once.
-    if (latched.error().code != Errc::contended) return latched;
+    if (!latched && latched.error().code != Errc::contended) return latched;
   }
   applier_.apply(operations, lsn, plan_, reserve);
   plan_.clear();
