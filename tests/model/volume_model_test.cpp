@@ -1,21 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // The volume against a directory of the host: random operations, the same results.
-#include <cstdlib>
-
 #include "model/volume_world.hpp"
 #include "support/scale.hpp"
 
 namespace artfs::test {
-namespace {
-
-// ARTFS_TEST_SEED repeats one run.
-std::uint64_t first_seed() {
-  const char* seed = std::getenv("ARTFS_TEST_SEED");
-  return seed == nullptr ? 1 : std::strtoull(seed, nullptr, 10);
-}
-
-}  // namespace
-
 TEST_CASE("volume model: a volume on disk does what a tmpfs directory does", "[model][vol]") {
   const std::uint64_t seed = first_seed() + GENERATE(range(std::uint64_t{0}, std::uint64_t{5}));
   WARN("seed " << seed);
