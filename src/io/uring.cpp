@@ -29,7 +29,8 @@ class LiburingRing final : public Uring {
     const int made = io_uring_queue_init(queue_entries, &ring_, 0);
     if (made < 0) return -made;
     is_open_ = true;
-    return -io_uring_register_files(&ring_, &descriptor, 1);
+    descriptor_ = descriptor;
+    return 0;
   }
 
   void run(std::span<Transfer> transfers) noexcept override {
@@ -50,13 +51,11 @@ class LiburingRing final : public Uring {
     io_uring_sqe* const entry = io_uring_get_sqe(&ring_);
     ARTFS_ASSERT(entry != nullptr);  // never more in flight than the queue has entries
     const auto count = static_cast<unsigned>(transfer.vectors.size());
-    constexpr int registered_file = 0;
     if (transfer.is_write) {
-      io_uring_prep_writev(entry, registered_file, transfer.vectors.data(), count, transfer.offset);
+      io_uring_prep_writev(entry, descriptor_, transfer.vectors.data(), count, transfer.offset);
     } else {
-      io_uring_prep_readv(entry, registered_file, transfer.vectors.data(), count, transfer.offset);
+      io_uring_prep_readv(entry, descriptor_, transfer.vectors.data(), count, transfer.offset);
     }
-    io_uring_sqe_set_flags(entry, IOSQE_FIXED_FILE);
     io_uring_sqe_set_data(entry, &transfer);
   }
 
@@ -86,6 +85,7 @@ class LiburingRing final : public Uring {
 
   io_uring ring_{};
   bool is_open_ = false;
+  int descriptor_ = -1;
 };
 
 }  // namespace
