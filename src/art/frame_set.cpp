@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <utility>
 
-
 namespace artfs::art {
 
 std::size_t FrameSet::find(FrameId id) const noexcept {
