@@ -68,4 +68,28 @@ Stop descend(const View& view, std::string_view key, std::size_t key_off, Path* 
   }
 }
 
+Ref leaf_of(const Stop& stop, std::string_view key) noexcept {
+  if (stop.kind == StopKind::end) return stop.child;
+  const bool is_leaf =
+      stop.kind == StopKind::leaf && stop.is_exact && stop.matched == key.size() - stop.key_off;
+  return is_leaf ? stop.ref : no_ref;
+}
+
+bool is_above_keys(const Stop& stop, std::string_view prefix) noexcept {
+  switch (stop.kind) {
+    case StopKind::leaf:
+    case StopKind::label:
+      // The prefix is used up inside the suffix or label: what stands there starts with it.
+      return stop.key_off + stop.matched == prefix.size();
+    case StopKind::end:
+    case StopKind::crossing:
+      return true;
+    case StopKind::empty:
+    case StopKind::no_edge:
+    case StopKind::damaged:
+      break;
+  }
+  return false;
+}
+
 }  // namespace artfs::art

@@ -58,6 +58,11 @@ inline constexpr std::size_t root_slot_off = offsetof(format::FrameHeader, root)
 // `path` may be null; the steps of this frame are appended.
 [[nodiscard]] Stop descend(const View& view, std::string_view key, std::size_t key_off, Path* path);
 
+// The leaf of the key, when its way ended at one; none: the key is absent.
+[[nodiscard]] Ref leaf_of(const Stop& stop, std::string_view key) noexcept;
+// Whether keys start with the prefix whose way ended so.
+[[nodiscard]] bool is_above_keys(const Stop& stop, std::string_view prefix) noexcept;
+
 // Bytes both begin with.
 [[nodiscard]] std::size_t common_bytes(std::string_view a, std::string_view b) noexcept;
 

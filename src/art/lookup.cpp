@@ -9,32 +9,6 @@ namespace artfs::art {
 
 namespace {
 
-// The leaf of the key, when the way ended at it; none: the key is absent.
-Ref leaf_of(const Stop& stop, std::string_view key) noexcept {
-  if (stop.kind == StopKind::end) return stop.child;
-  const bool is_leaf =
-      stop.kind == StopKind::leaf && stop.is_exact && stop.matched == key.size() - stop.key_off;
-  return is_leaf ? stop.ref : no_ref;
-}
-
-// Whether keys start with the prefix whose way ended so.
-bool is_above_keys(const Stop& stop, std::string_view prefix) noexcept {
-  switch (stop.kind) {
-    case StopKind::leaf:
-    case StopKind::label:
-      // The prefix is used up inside the suffix or label: what stands there starts with it.
-      return stop.key_off + stop.matched == prefix.size();
-    case StopKind::end:
-    case StopKind::crossing:
-      return true;
-    case StopKind::empty:
-    case StopKind::no_edge:
-    case StopKind::damaged:
-      break;
-  }
-  return false;
-}
-
 // Reads the leaf that the way of the key ended at; the caller validates.
 Result<bool> read_leaf(const WayEnd& end, std::string_view key, std::string* value, Lsn& version) {
   const Ref ref = leaf_of(end.stop, key);

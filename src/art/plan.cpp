@@ -2,6 +2,7 @@
 #include "art/plan.hpp"
 
 #include <algorithm>
+#include <optional>
 #include <random>
 
 #include "art/room.hpp"
@@ -69,29 +70,15 @@ bool is_inside(const View& view, const Stop& stop) noexcept {
   return false;
 }
 
-// The record of the key whose way ends at `stop`.
-bool leaf_at(const View& view, const Stop& stop, std::string_view key, frame::Leaf& leaf) noexcept {
-  if (stop.kind == StopKind::end) return stop.child != no_ref && view.leaf(stop.child, leaf);
-  return stop.kind == StopKind::leaf && stop.matched == key.size() - stop.key_off &&
-         view.leaf(stop.ref, leaf) && leaf.suffix.size() == stop.matched;
-}
-
-// As prefix_empty() of art/lookup.
-bool is_prefix_empty(const Stop& stop, std::string_view prefix) noexcept {
-  switch (stop.kind) {
-    case StopKind::leaf:
-    case StopKind::label:
-      // The prefix is used up inside the suffix or label: what stands there starts with it.
-      return stop.key_off + stop.matched != prefix.size();
-    case StopKind::end:
-    case StopKind::crossing:
-      return false;
-    case StopKind::empty:
-    case StopKind::no_edge:
-    case StopKind::damaged:
-      break;
-  }
-  return true;
+// The version of the record at the end of the way; zero when the key is absent; none when the leaf is damaged.
+std::optional<Lsn> record_at(const View& view, const Stop& stop, std::string_view key,
+                             std::string* value) {
+  const Ref ref = leaf_of(stop, key);
+  if (ref == no_ref) return Lsn{};
+  frame::Leaf leaf;
+  if (!view.leaf(ref, leaf)) return {};
+  if (value != nullptr) value->assign(leaf.value);
+  return leaf.version;
 }
 
 }  // namespace
@@ -131,14 +118,13 @@ Result<std::size_t> WritePlan::spot_of(const TreeView& tree, std::string_view ke
 Result<Lsn> WritePlan::read(const TreeView& tree, std::string_view key, std::string* value) {
   ARTFS_ASSERT(reads_ == spots_.size());  // reads come first
   const WayEnd end = ARTFS_TRY(walk(tree, key, Goal::whole_key, nullptr));
-  frame::Leaf leaf;
-  const bool is_found = leaf_at(View(end.look.bytes()), end.stop, key, leaf);
-  if (is_found && value != nullptr) value->assign(leaf.value);
+  const std::optional<Lsn> seen = record_at(View(end.look.bytes()), end.stop, key, value);
   // Also an answer that ends the change (a guard that fails) has to be one.
   if (!end.look.valid()) return fail(Errc::contended);
+  if (!seen) return fail(Errc::frame_corrupt, end.look.id().raw);
   Spot& spot = spots_[ARTFS_TRY(add_spot(tree, key, end))];
   spot.is_read = true;
-  spot.seen = is_found ? leaf.version : Lsn{};
+  spot.seen = *seen;
   ++reads_;
   return spot.seen;
 }
@@ -148,7 +134,7 @@ Result<bool> WritePlan::read_prefix_empty(const TreeView& tree, std::string_view
   const std::size_t member = ARTFS_TRY(frames_.add(end.look));
   frames_[member].may_move = false;
   if (!end.look.valid()) return fail(Errc::contended);
-  return is_prefix_empty(end.stop, prefix);
+  return !is_above_keys(end.stop, prefix);
 }
 
 Result<void> WritePlan::add_put(const TreeView& tree, std::string_view key,
@@ -238,9 +224,7 @@ Result<void> WritePlan::find_again(Spot& spot) const {
   if (spot.stop.kind == StopKind::crossing) return fail(Errc::contended);
   if (pin.id() != spot.tree.root && !is_inside(view, spot.stop)) return fail(Errc::contended);
   if (!spot.is_read) return {};
-  frame::Leaf leaf;
-  const Lsn now = leaf_at(view, spot.stop, spot.key, leaf) ? leaf.version : Lsn{};
-  if (now != spot.seen) return fail(Errc::contended);
+  if (record_at(view, spot.stop, spot.key, nullptr) != spot.seen) return fail(Errc::contended);
   return {};
 }
 

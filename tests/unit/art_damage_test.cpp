@@ -120,6 +120,22 @@ TEST_CASE("damage: random bytes in a frame lead to an error or a wrong answer, n
   }
 }
 
+TEST_CASE("damage: a change that reads a damaged record does not take it for an absent one",
+          "[unit][art]") {
+  MemoryTree tree;
+  tree.put("a", "value");
+  tree.put("ab", "another");
+  const frame::Pin root = tree.cache().pin(tree.view().root).value();
+  const frame::View view(root.bytes());
+  frame::Node node;
+  REQUIRE(view.node(view.root(), node));
+  *root.write(format::offset_of(node.own), 1) = std::byte{0};  // no kind
+  art::WritePlan plan;
+  const Result<Lsn> read = plan.read(tree.view(), "a", nullptr);
+  REQUIRE_FALSE(read.has_value());
+  CHECK(read.error() == Error{Errc::frame_corrupt, tree.view().root.raw});
+}
+
 TEST_CASE("damage: loops of references end", "[unit][art]") {
   MemoryTree tree;
   for (int i = 0; i < 300; ++i) tree.put("k" + std::to_string(i), "v");
