@@ -142,9 +142,9 @@ void require_state(Tree tree, std::uint64_t last) {
 TEST_CASE("P6: kill: acknowledged syncs and settled puts survive SIGKILL, round after round",
           "[crash][engine]") {
   const test::TemporaryDirectory directory;
-  REQUIRE(Store::create(directory.store(), {}).has_value());
+  REQUIRE(Store::create(directory.path("store"), {}).has_value());
   {
-    const auto store = Store::open(directory.store(), kill_options(0));
+    const auto store = Store::open(directory.path("store"), kill_options(0));
     REQUIRE(store.has_value());
     REQUIRE((*store)->create_tree("t").has_value());
   }
@@ -153,9 +153,9 @@ TEST_CASE("P6: kill: acknowledged syncs and settled puts survive SIGKILL, round 
   const std::uint64_t rounds = test::rounds({.normal = 100, .in_long_mode = 2000});
   for (std::uint64_t round = 1; round <= rounds; ++round) {
     CAPTURE(round, last);
-    const Killed killed = run_and_kill(directory.store(), last + 1, round);
+    const Killed killed = run_and_kill(directory.path("store"), last + 1, round);
     REQUIRE(WIFSIGNALED(killed.exit_status));
-    const auto store = Store::open(directory.store(), kill_options(round));
+    const auto store = Store::open(directory.path("store"), kill_options(round));
     if (!store) FAIL(to_text(store.error()));
     const Tree tree = *(*store)->open_tree("t");
     const auto record = tree.get("last");
@@ -173,16 +173,16 @@ TEST_CASE("P6: kill: acknowledged syncs and settled puts survive SIGKILL, round 
 
 TEST_CASE("kill: a second opener is refused and told who holds the store", "[crash][engine]") {
   const test::TemporaryDirectory directory;
-  REQUIRE(Store::create(directory.store(), {}).has_value());
+  REQUIRE(Store::create(directory.path("store"), {}).has_value());
   StoreOptions options = test::small_options();
-  const auto first = Store::open(directory.store(), options);
+  const auto first = Store::open(directory.path("store"), options);
   REQUIRE(first.has_value());
-  const auto second = Store::open(directory.store(), options);
+  const auto second = Store::open(directory.path("store"), options);
   REQUIRE_FALSE(second.has_value());
   CHECK(second.error().code == Errc::store_locked);
   CHECK(second.error().detail == static_cast<std::uint64_t>(::getpid()));
   options.read_only = true;
-  CHECK_FALSE(Store::open(directory.store(), options).has_value());
+  CHECK_FALSE(Store::open(directory.path("store"), options).has_value());
 }
 
 }  // namespace

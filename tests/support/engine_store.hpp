@@ -5,8 +5,6 @@
 #include <unistd.h>
 
 #include <catch2/catch.hpp>
-#include <cstdlib>
-#include <filesystem>
 #include <memory>
 #include <string>
 #include <vector>
@@ -18,6 +16,7 @@
 #include "engine/superblock.hpp"
 #include "io/memory_directory.hpp"
 #include "support/borrowed_directory.hpp"
+#include "support/temporary_directory.hpp"
 #include "wal/log.hpp"
 
 namespace artfs::test {
@@ -84,28 +83,5 @@ inline void require_clean(Store& store) {
   for (const std::string& problem : report->problems) UNSCOPED_INFO(problem);
   REQUIRE(report->problems.empty());
 }
-
-// A directory of its own, removed with everything in it.
-class TemporaryDirectory {
- public:
-  TemporaryDirectory() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "artfs-engine-XXXXXX").string();
-    REQUIRE(::mkdtemp(pattern.data()) != nullptr);
-    path_ = pattern;
-  }
-
-  TemporaryDirectory(const TemporaryDirectory&) = delete;
-  TemporaryDirectory& operator=(const TemporaryDirectory&) = delete;
-
-  ~TemporaryDirectory() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-
-  [[nodiscard]] std::string store() const { return path_ + "/store"; }
-
- private:
-  std::string path_;
-};
 
 }  // namespace artfs::test

@@ -26,29 +26,30 @@ Errc open_error(const std::string& path, const StoreOptions& options = small_opt
 TEST_CASE("open: a missing, empty or foreign directory is named as such and left alone",
           "[unit][engine]") {
   const TemporaryDirectory directory;
-  CHECK(open_error(directory.store()) == Errc::store_missing);
-  std::filesystem::create_directory(directory.store());
-  CHECK(open_error(directory.store()) == Errc::store_missing);
-  std::ofstream(directory.store() + "/photo.jpg") << "x";
-  CHECK(open_error(directory.store()) == Errc::store_foreign);
-  CHECK(Store::create(directory.store(), {}).error().code == Errc::store_exists);
-  const auto files = std::filesystem::directory_iterator(directory.store());
+  CHECK(open_error(directory.path("store")) == Errc::store_missing);
+  std::filesystem::create_directory(directory.path("store"));
+  CHECK(open_error(directory.path("store")) == Errc::store_missing);
+  std::ofstream(directory.path("store") + "/photo.jpg") << "x";
+  CHECK(open_error(directory.path("store")) == Errc::store_foreign);
+  CHECK(Store::create(directory.path("store"), {}).error().code == Errc::store_exists);
+  const auto files = std::filesystem::directory_iterator(directory.path("store"));
   CHECK(std::distance(begin(files), end(files)) == 1);
 }
 
 TEST_CASE("open: options outside their range are refused", "[unit][engine]") {
   const TemporaryDirectory directory;
-  REQUIRE(Store::create(directory.store(), {.label = "volume of tests"}).has_value());
-  CHECK(Store::create(directory.store(), {}).error().code == Errc::store_exists);
+  REQUIRE(Store::create(directory.path("store"), {.label = "volume of tests"}).has_value());
+  CHECK(Store::create(directory.path("store"), {}).error().code == Errc::store_exists);
   StoreOptions options = small_options();
   options.cache_bytes = mib;
-  CHECK(open_error(directory.store(), options) == Errc::option_invalid);
+  CHECK(open_error(directory.path("store"), options) == Errc::option_invalid);
   options = small_options();
   options.checkpoint_log_bytes = gib;
-  CHECK(open_error(directory.store(), options) == Errc::option_invalid);
-  CHECK(Store::create(directory.store() + "2", {.label = std::string(64, 'l')}).error().code ==
-        Errc::option_invalid);
-  const auto store = Store::open(directory.store(), small_options());
+  CHECK(open_error(directory.path("store"), options) == Errc::option_invalid);
+  CHECK(
+      Store::create(directory.path("store") + "2", {.label = std::string(64, 'l')}).error().code ==
+      Errc::option_invalid);
+  const auto store = Store::open(directory.path("store"), small_options());
   REQUIRE(store.has_value());
   CHECK((*store)->stats().label == "volume of tests");
   CHECK((*store)->stats().uuid.size() == 36);
@@ -57,12 +58,12 @@ TEST_CASE("open: options outside their range are refused", "[unit][engine]") {
 TEST_CASE("open: a store on real files comes back, direct or not, by io_uring or by pread",
           "[unit][engine]") {
   const TemporaryDirectory directory;
-  REQUIRE(Store::create(directory.store(), {}).has_value());
+  REQUIRE(Store::create(directory.path("store"), {}).has_value());
   StoreOptions options = small_options();
   for (int life = 0; life < 4; ++life) {
     options.direct_io = life % 2 == 0;
     options.io_uring = life < 2;
-    const auto store = Store::open(directory.store(), options);
+    const auto store = Store::open(directory.path("store"), options);
     if (!store) FAIL(to_text(store.error()));
     const std::string io = (*store)->stats().io;
     CHECK((io == "pread" || (options.io_uring && io == "io_uring")));  // a kernel may refuse
@@ -75,7 +76,7 @@ TEST_CASE("open: a store on real files comes back, direct or not, by io_uring or
     if (life == 2) REQUIRE((*store)->checkpoint().has_value());
     test::require_clean(**store);
   }
-  const auto report = engine::check_store(directory.store(), small_options());
+  const auto report = engine::check_store(directory.path("store"), small_options());
   REQUIRE(report.has_value());
   CHECK(report->problems.empty());
   CHECK(report->keys == 5000);
@@ -83,9 +84,9 @@ TEST_CASE("open: a store on real files comes back, direct or not, by io_uring or
 
 TEST_CASE("P11: check: damage of a frame is a line that names it, not an end", "[unit][engine]") {
   const TemporaryDirectory directory;
-  REQUIRE(Store::create(directory.store(), {}).has_value());
+  REQUIRE(Store::create(directory.path("store"), {}).has_value());
   {
-    const auto store = Store::open(directory.store(), small_options());
+    const auto store = Store::open(directory.path("store"), small_options());
     const Tree tree = *(*store)->create_tree("t");
     const std::string value(1000, 'v');
     for (int number = 0; number < 5000; ++number) {
@@ -94,19 +95,19 @@ TEST_CASE("P11: check: damage of a frame is a line that names it, not an end", "
   }
   {
     // Somewhere in the second frame's used pages.
-    std::fstream file(directory.store() + "/frames.dat",
+    std::fstream file(directory.path("store") + "/frames.dat",
                       std::ios::in | std::ios::out | std::ios::binary);
     file.seekp(512 * 1024 + 4096 * 3 + 100);
     file.put('\x7e');
     file.put('\x7d');
   }
-  const auto report = engine::check_store(directory.store(), small_options());
+  const auto report = engine::check_store(directory.path("store"), small_options());
   REQUIRE(report.has_value());
   REQUIRE_FALSE(report->problems.empty());
   CHECK(report->problems.front().find("frame") != std::string::npos);
   CHECK(report->frames > 1);
   // Live: what the frame held is an error, never other bytes; the rest is there.
-  const auto store = Store::open(directory.store(), small_options());
+  const auto store = Store::open(directory.path("store"), small_options());
   REQUIRE(store.has_value());
   const Tree tree = *(*store)->open_tree("t");
   std::uint64_t readable = 0;
@@ -123,7 +124,7 @@ TEST_CASE("P11: check: damage of a frame is a line that names it, not an end", "
   }
   CHECK(readable > 0);
   CHECK(damaged > 0);
-  CHECK(engine::check_store(directory.store() + "/none", small_options()).error().code ==
+  CHECK(engine::check_store(directory.path("store") + "/none", small_options()).error().code ==
         Errc::store_missing);
 }
 

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "support/engine_store.hpp"
+#include "support/faults.hpp"
 #include "support/random_keys.hpp"
 #include "support/scale.hpp"
 
@@ -14,22 +15,10 @@ namespace artfs {
 
 namespace {
 
+using test::Faults;
 using test::must_create;
 using test::must_open;
 using test::small_options;
-
-// Catch's macros are for one thread: the others count what went wrong.
-class Faults {
- public:
-  void check(bool holds) noexcept {
-    if (!holds) ++count_;
-  }
-
-  [[nodiscard]] int count() const noexcept { return count_; }
-
- private:
-  std::atomic<int> count_{0};
-};
 
 TEST_CASE("threads: writers of their own keys, readers and checkpoints agree in the end",
           "[unit][engine]") {

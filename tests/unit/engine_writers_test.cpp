@@ -10,6 +10,7 @@
 
 #include "engine/store_impl.hpp"
 #include "support/engine_store.hpp"
+#include "support/faults.hpp"
 #include "support/random_keys.hpp"
 #include "support/scale.hpp"
 
@@ -17,22 +18,10 @@ namespace artfs {
 
 namespace {
 
+using test::Faults;
 using test::must_create;
 using test::must_open;
 using test::small_options;
-
-// Catch's macros are for one thread: the others count what went wrong.
-class Faults {
- public:
-  void check(bool holds) noexcept {
-    if (!holds) ++count_;
-  }
-
-  [[nodiscard]] int count() const noexcept { return count_; }
-
- private:
-  std::atomic<int> count_{0};
-};
 
 std::string name_of(std::string_view directory, std::uint64_t number) {
   return std::string(directory) + "/" + std::to_string(1000000 + number);

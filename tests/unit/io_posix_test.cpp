@@ -13,35 +13,13 @@
 
 #include "io/aligned_buffer.hpp"
 #include "io/device.hpp"
+#include "support/temporary_directory.hpp"
 
 namespace artfs::io {
 namespace {
 
 namespace fs = std::filesystem;
-
-class TempDirectory {
- public:
-  TempDirectory() {
-    std::string pattern = (fs::temp_directory_path() / "artfs-io-XXXXXX").string();
-    REQUIRE(::mkdtemp(pattern.data()) != nullptr);
-    path_ = pattern;
-  }
-
-  TempDirectory(const TempDirectory&) = delete;
-  TempDirectory& operator=(const TempDirectory&) = delete;
-
-  ~TempDirectory() {
-    std::error_code ignored;
-    fs::remove_all(path_, ignored);
-  }
-
-  [[nodiscard]] std::string path(const std::string& name) const { return (path_ / name).string(); }
-
-  [[nodiscard]] std::string path() const { return path_.string(); }
-
- private:
-  fs::path path_;
-};
+using test::TemporaryDirectory;
 
 std::vector<std::byte> pattern(std::size_t bytes, std::uint64_t seed) {
   std::mt19937_64 random(seed);
@@ -55,7 +33,7 @@ constexpr OpenFlags create_flags{.create = true};
 }  // namespace
 
 TEST_CASE("posix file: many buffers are written one behind the other and read back", "[unit][io]") {
-  const TempDirectory temp;
+  const TemporaryDirectory temp;
   const auto directory = open_posix_directory(temp.path()).value();
   const auto file = directory->open("f", create_flags).value();
   std::vector<std::vector<std::byte>> parts;
@@ -78,7 +56,7 @@ TEST_CASE("posix file: many buffers are written one behind the other and read ba
 }
 
 TEST_CASE("posix file: a direct file falls back where the filesystem refuses", "[unit][io]") {
-  const TempDirectory temp;
+  const TemporaryDirectory temp;
   for (const std::string& path : {temp.path(), std::string("/dev/shm")}) {
     const auto directory = open_posix_directory(path).value();
     const std::string name = "artfs-direct-" + std::to_string(::getpid());
@@ -96,7 +74,7 @@ TEST_CASE("posix file: a direct file falls back where the filesystem refuses", "
 }
 
 TEST_CASE("posix file: reads of a direct file stop at an odd end", "[unit][io]") {
-  const TempDirectory temp;
+  const TemporaryDirectory temp;
   const auto directory = open_posix_directory(temp.path()).value();
   REQUIRE(directory->open("f", create_flags).value()->write_at(0, pattern(5000, 1)));
   const auto file = directory->open("f", {.direct = true}).value();
@@ -106,7 +84,7 @@ TEST_CASE("posix file: reads of a direct file stop at an odd end", "[unit][io]")
 
 TEST_CASE("posix file: allocate extends with zeros, keeps contents, and punch zeroes",
           "[unit][io]") {
-  const TempDirectory temp;
+  const TemporaryDirectory temp;
   const auto directory = open_posix_directory(temp.path()).value();
   const auto file = directory->open("f", create_flags).value();
   const auto data = pattern(10000, 3);
@@ -127,7 +105,7 @@ TEST_CASE("posix file: allocate extends with zeros, keeps contents, and punch ze
 }
 
 TEST_CASE("posix file: an allocation that fails leaves the size as it was", "[unit][io]") {
-  const TempDirectory temp;
+  const TemporaryDirectory temp;
   const auto directory = open_posix_directory(temp.path()).value();
   const auto file = directory->open("f", create_flags).value();
   REQUIRE(file->allocate(0, 4096));
@@ -137,7 +115,7 @@ TEST_CASE("posix file: an allocation that fails leaves the size as it was", "[un
 }
 
 TEST_CASE("posix directory: names, and the errors of names", "[unit][io]") {
-  const TempDirectory temp;
+  const TemporaryDirectory temp;
   const auto directory = open_posix_directory(temp.path()).value();
   CHECK(directory->open("missing", {}).error().code == Errc::store_missing);
   REQUIRE(directory->open("a", create_flags));
@@ -156,7 +134,7 @@ TEST_CASE("posix directory: names, and the errors of names", "[unit][io]") {
 }
 
 TEST_CASE("posix directory: a store is made only in a new or empty directory", "[unit][io]") {
-  const TempDirectory temp;
+  const TemporaryDirectory temp;
   CHECK(open_posix_directory(temp.path("none")).error().code == Errc::store_missing);
   REQUIRE(create_posix_directory(temp.path("new")));
   CHECK((fs::status(temp.path("new")).permissions() & fs::perms::others_all) == fs::perms::none);
@@ -169,7 +147,7 @@ TEST_CASE("posix directory: a store is made only in a new or empty directory", "
 }
 
 TEST_CASE("posix directory: files are private and closed on exec", "[unit][io]") {
-  const TempDirectory temp;
+  const TemporaryDirectory temp;
   const auto directory = open_posix_directory(temp.path()).value();
   REQUIRE(directory->open("f", create_flags));
   const auto mode = fs::status(temp.path("f")).permissions();
@@ -185,7 +163,7 @@ TEST_CASE("posix directory: files are private and closed on exec", "[unit][io]")
 
 TEST_CASE("two live openers of one directory: the second waits, then names the holder",
           "[unit][io]") {
-  const TempDirectory temp;
+  const TemporaryDirectory temp;
   const auto first = open_posix_directory(temp.path()).value();
   const auto second = open_posix_directory(temp.path()).value();
   auto held = first->lock("lock", false, std::chrono::milliseconds(0));
@@ -208,7 +186,7 @@ TEST_CASE("two live openers of one directory: the second waits, then names the h
 }
 
 TEST_CASE("posix file: what was allocated and never written is no data", "[unit][io]") {
-  const TempDirectory temp;
+  const TemporaryDirectory temp;
   const auto directory = open_posix_directory(temp.path()).value();
   const auto file = directory->open("f", create_flags).value();
   REQUIRE(file->allocate(0, 4 << 20));
@@ -231,7 +209,7 @@ TEST_CASE("posix file: what was allocated and never written is no data", "[unit]
 
 TEST_CASE("posix file: a quota or limit that stops a write is an error, not a short write",
           "[unit][io]") {
-  const TempDirectory temp;
+  const TemporaryDirectory temp;
   const auto directory = open_posix_directory(temp.path()).value();
   // In a child: the limit would hit the test's own output too.
   const pid_t child = ::fork();

@@ -22,35 +22,16 @@
 #include "io/aligned_buffer.hpp"
 #include "io/file_store.hpp"
 #include "io/uring_file.hpp"
+#include "support/temporary_directory.hpp"
 
 namespace artfs::io {
 namespace {
 
-class TemporaryDirectory {
- public:
-  TemporaryDirectory() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "artfs-uring-XXXXXX").string();
-    REQUIRE(::mkdtemp(pattern.data()) != nullptr);
-    path_ = pattern;
-  }
+using test::TemporaryDirectory;
 
-  TemporaryDirectory(const TemporaryDirectory&) = delete;
-  TemporaryDirectory& operator=(const TemporaryDirectory&) = delete;
-
-  ~TemporaryDirectory() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-
-  [[nodiscard]] const std::string& path() const noexcept { return path_; }
-
-  [[nodiscard]] base::UniqueFd open_fd() const {
-    return base::UniqueFd(::open((path_ + "/file").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
-  }
-
- private:
-  std::string path_;
-};
+base::UniqueFd open_fd(const TemporaryDirectory& directory) {
+  return base::UniqueFd(::open(directory.path("file").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+}
 
 Result<std::unique_ptr<Uring>> refuse(int /*descriptor*/) {
   return fail(Errc::io_failed, EPERM);
@@ -155,7 +136,7 @@ int use_store_without_uring(const std::string& path) {
 
 TEST_CASE("uring file: batches larger than the queue arrive whole", "[unit][io]") {
   const TemporaryDirectory directory;
-  base::UniqueFd fd = directory.open_fd();
+  base::UniqueFd fd = open_fd(directory);
   auto file = UringFile::open(fd, false);
   if (!file) {
     WARN("io_uring is refused here: " << to_text(file.error()));
@@ -174,7 +155,7 @@ TEST_CASE("uring file: batches larger than the queue arrive whole", "[unit][io]"
 
 TEST_CASE("uring file: more threads than rings still get their bytes", "[unit][io]") {
   const TemporaryDirectory directory;
-  base::UniqueFd fd = directory.open_fd();
+  base::UniqueFd fd = open_fd(directory);
   auto file = UringFile::open(fd, false);
   if (!file) return;
   check_batches(**file, 2);
@@ -199,7 +180,7 @@ TEST_CASE("uring file: more threads than rings still get their bytes", "[unit][i
 
 TEST_CASE("uring file: what comes back short or interrupted is finished", "[unit][io]") {
   const TemporaryDirectory directory;
-  base::UniqueFd fd = directory.open_fd();
+  base::UniqueFd fd = open_fd(directory);
   auto file = UringFile::open(fd, false, [](int descriptor) -> Result<std::unique_ptr<Uring>> {
     return std::make_unique<RudeUring>(descriptor);
   });
@@ -210,7 +191,7 @@ TEST_CASE("uring file: what comes back short or interrupted is finished", "[unit
 TEST_CASE("uring file: a failed transfer is the batch's error, and full is told from broken",
           "[unit][io]") {
   const TemporaryDirectory directory;
-  base::UniqueFd fd = directory.open_fd();
+  base::UniqueFd fd = open_fd(directory);
   auto file = UringFile::open(fd, false, [](int /*descriptor*/) -> Result<std::unique_ptr<Uring>> {
     return std::make_unique<BrokenUring>();
   });
@@ -227,7 +208,7 @@ TEST_CASE("uring file: a failed transfer is the batch's error, and full is told 
 
 TEST_CASE("uring file: a refusal leaves the descriptor for the plain file", "[unit][io]") {
   const TemporaryDirectory directory;
-  base::UniqueFd fd = directory.open_fd();
+  base::UniqueFd fd = open_fd(directory);
   const auto refused = UringFile::open(fd, false, &refuse);
   REQUIRE(!refused);
   CHECK(refused.error().detail == EPERM);
@@ -239,7 +220,7 @@ TEST_CASE("uring file: a refusal leaves the descriptor for the plain file", "[un
 
 TEST_CASE("uring file: rings refused later leave the one there is", "[unit][io]") {
   const TemporaryDirectory directory;
-  base::UniqueFd fd = directory.open_fd();
+  base::UniqueFd fd = open_fd(directory);
   std::atomic<int> asked{0};
   auto file = UringFile::open(fd, false, [&](int descriptor) -> Result<std::unique_ptr<Uring>> {
     if (asked++ > 0) return fail(Errc::io_failed, ENOMEM);
