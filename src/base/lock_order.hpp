@@ -19,37 +19,34 @@ namespace artfs::base {
 
 // Outermost first. A new lock gets a rank of its own, placed between what is held when it is taken
 // and what is taken while it is held.
-#define ARTFS_RANKS(X)                                                            \
-  X(session)          /* fuse: tables of a mount */                               \
-  X(control)          /* control socket of a mount */                             \
-  X(directory)        /* vol: names of one directory */                           \
-  X(inode)            /* vol: record of one inode */                              \
-  X(inode_table)      /* vol: which inodes are open, locked or orphaned */        \
-  X(handle)           /* vol: state of one open handle */                         \
-  X(dirty_inodes)     /* vol: queue of the flusher */                             \
-  X(file)             /* data: buffered writes and extents of one file */         \
-  X(write_buffer)     /* data: budget of unwritten contents */                    \
-  X(ino_allocator)    /* vol: runs of inode numbers */                            \
-  X(space)            /* data: free space; may commit transactions while held */  \
-  X(checkpoint_run)   /* engine: one checkpoint at a time */                      \
-  X(tree_table)       /* engine: names of trees */                                \
-  X(structure_gate)   /* engine: everyone shared, bulk moves exclusive */         \
-  X(endpoint)         /* engine: hashed key locks, several in index order */      \
-  X(tree)             /* engine: latch of one tree, several in order of TreeId */ \
-  X(commit_gate)      /* engine: writers shared, freeze + cut exclusive */        \
-  X(frame_latch)      /* frame: latch of one frame, several by FrameId */         \
-  X(checkpoint_state) /* engine: what the checkpointer waits for */               \
-  X(checkpoint_pace)  /* engine: who waits for a checkpoint that rests */         \
-  X(manifest)         /* engine: manifest journal */                              \
-  X(cache)            /* frame: eviction, budget, sets */                         \
-  X(cache_shard)      /* frame: map shard, id to resident frame */                \
-  X(resident)         /* frame: state of one resident frame */                    \
-  X(slots)            /* frame: free slots of the data file */                    \
-  X(counters)         /* engine: transactional counters */                        \
-  X(log_sync)         /* wal: leader and followers of one sync */                 \
-  X(log_tail)         /* wal: buffer and end of the log */                        \
-  X(blob_store)       /* io: slots of the memory store */                         \
-  X(device)           /* io: files of the memory directory */                     \
+#define ARTFS_RANKS(X)                                                           \
+  X(session)          /* fuse: tables of a mount */                              \
+  X(control)          /* control socket of a mount */                            \
+  X(directory)        /* vol: names of one directory */                          \
+  X(inode)            /* vol: record of one inode */                             \
+  X(inode_table)      /* vol: which inodes are open, locked or orphaned */       \
+  X(handle)           /* vol: state of one open handle */                        \
+  X(dirty_inodes)     /* vol: queue of the flusher */                            \
+  X(file)             /* data: buffered writes and extents of one file */        \
+  X(write_buffer)     /* data: budget of unwritten contents */                   \
+  X(ino_allocator)    /* vol: runs of inode numbers */                           \
+  X(space)            /* data: free space; may commit transactions while held */ \
+  X(checkpoint_run)   /* engine: one checkpoint at a time */                     \
+  X(tree_table)       /* engine: names of trees */                               \
+  X(commit_gate)      /* engine: writers shared; freeze and moves exclusive */   \
+  X(frame_latch)      /* frame: latch of one frame, several by FrameId */        \
+  X(checkpoint_state) /* engine: what the checkpointer waits for */              \
+  X(checkpoint_pace)  /* engine: who waits for a checkpoint that rests */        \
+  X(manifest)         /* engine: manifest journal */                             \
+  X(cache)            /* frame: eviction, budget, sets */                        \
+  X(cache_shard)      /* frame: map shard, id to resident frame */               \
+  X(resident)         /* frame: state of one resident frame */                   \
+  X(slots)            /* frame: free slots of the data file */                   \
+  X(counters)         /* engine: transactional counters */                       \
+  X(log_sync)         /* wal: leader and followers of one sync */                \
+  X(log_tail)         /* wal: buffer and end of the log */                       \
+  X(blob_store)       /* io: slots of the memory store */                        \
+  X(device)           /* io: files of the memory directory */                    \
   X(leaf)             /* takes nothing while held */
 
 enum class Rank : std::uint8_t {

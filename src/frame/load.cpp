@@ -65,7 +65,7 @@ bool CacheCore::make_room(std::size_t pages) {
 
 bool CacheCore::call_for_checkpoint() {
   // Who waits here with a latch or the gate may wait for himself.
-  ARTFS_ASSERT(base::LockOrder::none_held_from(base::Rank::tree));
+  ARTFS_ASSERT(base::LockOrder::none_held_from(base::Rank::commit_gate));
   if (!options_.on_pressure) return false;
   const std::uint64_t now = base::now_ns();
   std::uint64_t last = last_call_ns_.load(std::memory_order_relaxed);

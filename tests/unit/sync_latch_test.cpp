@@ -28,7 +28,7 @@ void run_threads(const std::vector<void (*)(void*)>& bodies, void* context) {
 constexpr std::uint64_t rounds = 20'000;
 
 struct Shared {
-  Latch latch{Rank::tree};
+  Latch latch{Rank::frame_latch};
   std::array<std::uint64_t, 8> plain{};  // all equal whenever the latch is not exclusive
   std::array<Racy<std::uint64_t>, 8> racy{};
   std::atomic<std::uint64_t> mixtures{0};
@@ -93,7 +93,7 @@ void upgrade_racy(void* context) {
 
 TEST_CASE("latch: an exclusive holder invalidates optimistic readers, a shared one does not",
           "[unit][sync]") {
-  Latch latch(Rank::tree);
+  Latch latch(Rank::frame_latch);
   const OptimisticGuard before(latch);
   CHECK(before.valid());
   { const SharedGuard reader(latch); }
@@ -110,7 +110,7 @@ TEST_CASE("latch: an exclusive holder invalidates optimistic readers, a shared o
 }
 
 TEST_CASE("latch: an upgrade succeeds only when nobody wrote since the read", "[unit][sync]") {
-  Latch latch(Rank::tree);
+  Latch latch(Rank::frame_latch);
   OptimisticGuard stale(latch);
   { const ExclusiveGuard writer(latch); }
   CHECK_FALSE(ExclusiveGuard::upgrade(latch, std::move(stale)));
@@ -121,7 +121,7 @@ TEST_CASE("latch: an upgrade succeeds only when nobody wrote since the read", "[
 }
 
 TEST_CASE("latch: a moved guard unlocks once", "[unit][sync]") {
-  Latch latch(Rank::tree);
+  Latch latch(Rank::frame_latch);
   {
     ExclusiveGuard first(latch);
     const ExclusiveGuard second(std::move(first));
@@ -136,7 +136,7 @@ TEST_CASE("latch: a moved guard unlocks once", "[unit][sync]") {
 }
 
 TEST_CASE("latch: shared holders run at the same time", "[unit][sync]") {
-  Latch latch(Rank::tree);
+  Latch latch(Rank::frame_latch);
   const SharedGuard here(latch);
   std::atomic<bool> inside{false};
   std::thread other([&] {
@@ -168,7 +168,7 @@ TEST_CASE("latch: upgrades lose no update", "[unit][sync]") {
 }
 
 TEST_CASE("FAIR: readers get in between writers that never pause", "[unit][sync]") {
-  Latch latch(Rank::tree);
+  Latch latch(Rank::frame_latch);
   std::atomic<bool> stop{false};
   std::vector<std::thread> writers;
   for (int i = 0; i < 3; ++i) {
@@ -183,7 +183,7 @@ TEST_CASE("FAIR: readers get in between writers that never pause", "[unit][sync]
 }
 
 TEST_CASE("FAIR: a writer gets in between readers that never pause", "[unit][sync]") {
-  Latch latch(Rank::tree);
+  Latch latch(Rank::frame_latch);
   std::atomic<bool> stop{false};
   std::vector<std::thread> readers;
   for (int i = 0; i < 3; ++i) {
@@ -198,7 +198,7 @@ TEST_CASE("FAIR: a writer gets in between readers that never pause", "[unit][syn
 }
 
 TEST_CASE("latch: everybody who parked behind a long holder gets in", "[unit][sync]") {
-  Latch latch(Rank::tree);
+  Latch latch(Rank::frame_latch);
   std::uint64_t written = 0;
   std::atomic<std::uint64_t> read{0};
   for (int round = 0; round < 5; ++round) {
