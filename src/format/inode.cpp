@@ -42,6 +42,8 @@ bool times_valid(const Inode& inode) {
 bool valid(const Inode& inode) {
   if (!known_type(inode.type()) || inode.mode > (mode_type_mask | mode_permission_mask))
     return false;
+  if ((inode.flags & ~inode_flags_known) != 0) return false;
+  if (!inode.is_regular() && (inode.flags & inode_has_logged) != 0) return false;
   if (!times_valid(inode) || inode.size > file_size_max) return false;
   if (inode.is_directory() != static_cast<bool>(inode.parent)) return false;
   if (inode.rdev != 0 && !inode.is_device()) return false;
@@ -91,15 +93,13 @@ bool take_xattrs(std::string_view& rest, std::size_t count, std::vector<InodeXat
 bool decode_fields(const InodeHeader& header, Inode& inode) {
   if (header.version != inode_version) return false;
   if (header.contents > static_cast<std::uint8_t>(Contents::extents)) return false;
-  for (const std::uint8_t byte : header.reserved) {
-    if (byte != 0) return false;
-  }
   inode.contents = static_cast<Contents>(header.contents);
   inode.mode = header.mode;
   inode.uid = header.uid;
   inode.gid = header.gid;
   inode.nlink = header.nlink;
   inode.large_xattrs = header.large_xattrs;
+  inode.flags = header.flags;
   inode.size = header.size;
   inode.units = header.units;
   inode.atime = from_disk(header.atime);
@@ -128,6 +128,7 @@ void encode(const Inode& inode, std::string& out) {
   header.gid = inode.gid;
   header.nlink = inode.nlink;
   header.large_xattrs = inode.large_xattrs;
+  header.flags = inode.flags;
   header.size = inode.size;
   header.units = inode.units;
   header.parent_or_rdev = inode.is_directory() ? inode.parent.raw : inode.rdev;

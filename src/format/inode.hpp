@@ -2,7 +2,7 @@
 // The inode record: what stands under "i/<ino>", in memory and on disk.
 //
 // Contract:   decode(encode(x)) == x for every x that is valid, and decode accepts nothing else: the
-//             version, the type, reserved bytes, every length and which field may be set for which
+//             version, the type, the flags, every length and which field may be set for which
 //             type are checked. On disk: InodeHeader, then the small xattrs (u8 name bytes, le16
 //             value bytes, name, value; each), then the body (symlink target or inline contents).
 // Cost:       encode and decode are linear in the record; decode allocates only for xattrs and body.
@@ -52,6 +52,16 @@ struct InodeXattr {
   friend bool operator==(const InodeXattr&, const InodeXattr&) = default;
 };
 
+// Inode::flags, as on disk. Bits without a name here are zero. The first four are what chattr(1) shows
+// as i, a, A and d.
+inline constexpr std::uint32_t inode_immutable = 1U << 0;    // nothing about it changes
+inline constexpr std::uint32_t inode_append = 1U << 1;       // contents and names are only added
+inline constexpr std::uint32_t inode_noatime = 1U << 2;      // reading leaves atime alone
+inline constexpr std::uint32_t inode_nodump = 1U << 3;       // a mark for backup programs
+inline constexpr std::uint32_t inode_has_logged = 1U << 16;  // regular files: "p/" keys may stand
+inline constexpr std::uint32_t inode_flags_known =
+    inode_immutable | inode_append | inode_noatime | inode_nodump | inode_has_logged;
+
 struct Inode {
   std::uint32_t mode = 0;
   std::uint32_t uid = 0;
@@ -64,6 +74,7 @@ struct Inode {
   Timestamp atime, mtime, ctime, btime;
   Contents contents = Contents::none;
   std::uint32_t large_xattrs = 0;  // how many stand under "x/" keys
+  std::uint32_t flags = 0;         // inode_* bits
   std::vector<InodeXattr> xattrs;  // the small ones, in no order
   std::string body;                // symlink target, or inline contents
 
@@ -93,27 +104,28 @@ struct InodeTime {
 static_assert(sizeof(InodeTime) == 12);
 
 struct InodeHeader {
-  std::uint8_t version = 0;                // 0x00  inode_version
-  std::uint8_t contents = 0;               // 0x01  Contents
-  le16 xattrs_count;                       // 0x02  small xattrs that follow
-  le32 mode;                               // 0x04
-  le32 uid;                                // 0x08
-  le32 gid;                                // 0x0c
-  le32 nlink;                              // 0x10
-  le32 large_xattrs;                       // 0x14
-  le64 size;                               // 0x18
-  le64 units;                              // 0x20
-  le64 parent_or_rdev;                     // 0x28  parent of a directory, rdev of a device, else 0
-  InodeTime atime;                         // 0x30
-  InodeTime mtime;                         // 0x3c
-  InodeTime ctime;                         // 0x48
-  InodeTime btime;                         // 0x54
-  le32 body_bytes;                         // 0x60  at the end of the record
-  std::array<std::uint8_t, 4> reserved{};  // 0x64  zero
+  std::uint8_t version = 0;   // 0x00  inode_version
+  std::uint8_t contents = 0;  // 0x01  Contents
+  le16 xattrs_count;          // 0x02  small xattrs that follow
+  le32 mode;                  // 0x04
+  le32 uid;                   // 0x08
+  le32 gid;                   // 0x0c
+  le32 nlink;                 // 0x10
+  le32 large_xattrs;          // 0x14
+  le64 size;                  // 0x18
+  le64 units;                 // 0x20
+  le64 parent_or_rdev;        // 0x28  parent of a directory, rdev of a device, else 0
+  InodeTime atime;            // 0x30
+  InodeTime mtime;            // 0x3c
+  InodeTime ctime;            // 0x48
+  InodeTime btime;            // 0x54
+  le32 body_bytes;            // 0x60  at the end of the record
+  le32 flags;                 // 0x64  inode_* bits; zero in records older than the flags
 };
 
 static_assert(sizeof(InodeHeader) == 0x68 && offsetof(InodeHeader, size) == 0x18);
-static_assert(offsetof(InodeHeader, atime) == 0x30 && offsetof(InodeHeader, body_bytes) == 0x60);
+static_assert(offsetof(InodeHeader, atime) == 0x30 && offsetof(InodeHeader, body_bytes) == 0x60 &&
+              offsetof(InodeHeader, flags) == 0x64);
 
 struct InodeXattrHeader {
   std::uint8_t name_bytes = 0;  // 0x00  1 to 255

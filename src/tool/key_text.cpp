@@ -32,6 +32,17 @@ std::string time_text(Timestamp time) {
   return fmt::format("{}.{:09}", time.seconds, time.nanoseconds);
 }
 
+// As lsattr(1) has them; L for logged writes.
+std::string flags_text(std::uint32_t flags) {
+  std::string text;
+  if ((flags & format::inode_immutable) != 0) text += 'i';
+  if ((flags & format::inode_append) != 0) text += 'a';
+  if ((flags & format::inode_noatime) != 0) text += 'A';
+  if ((flags & format::inode_nodump) != 0) text += 'd';
+  if ((flags & format::inode_has_logged) != 0) text += 'L';
+  return text;
+}
+
 std::string inode_text(const format::Inode& inode) {
   std::string text =
       fmt::format("mode {:o} links {} uid {} gid {} size {} units {} mtime {} ctime {}", inode.mode,
@@ -39,6 +50,7 @@ std::string inode_text(const format::Inode& inode) {
                   time_text(inode.mtime), time_text(inode.ctime));
   if (inode.is_directory()) text += fmt::format(" parent {}", inode.parent.raw);
   if (inode.is_device()) text += fmt::format(" rdev {:#x}", inode.rdev);
+  if (inode.flags != 0) text += " flags " + flags_text(inode.flags);
   if (inode.large_xattrs != 0) text += fmt::format(" large_xattrs {}", inode.large_xattrs);
   for (const format::InodeXattr& xattr : inode.xattrs) {
     text += fmt::format(" xattr {}={}", escaped_text(xattr.name), escaped_text(xattr.value));

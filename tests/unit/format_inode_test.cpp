@@ -23,6 +23,7 @@ Inode regular() {
   inode.btime = {4, 0};
   inode.contents = Contents::in_record;
   inode.large_xattrs = 7;
+  inode.flags = inode_flags_known;
   inode.xattrs = {{"user.a", "value"}, {"security.selinux", std::string("\0x", 2)}};
   inode.body = "hello";
   return inode;
@@ -34,6 +35,7 @@ Inode directory() {
   inode.nlink = 2;
   inode.parent = Ino{1};
   inode.size = 12;
+  inode.flags = inode_append;
   return inode;
 }
 
@@ -75,8 +77,7 @@ TEST_CASE("format inode: a record cut anywhere, or longer than it says, is damag
   CHECK_FALSE(decode_inode(Ino{9}, record + "x").has_value());
 }
 
-TEST_CASE("format inode: unknown version, types, reserved bytes and contents are damage",
-          "[unit][format]") {
+TEST_CASE("format inode: unknown version, types, flags and contents are damage", "[unit][format]") {
   const auto changed = [](std::size_t off, char value) {
     std::string record = encoded(regular());
     record[off] = value;
@@ -91,7 +92,10 @@ TEST_CASE("format inode: unknown version, types, reserved bytes and contents are
   CHECK_FALSE(changed(0x1f, static_cast<char>(0x80)));  // size over 2^63
   CHECK_FALSE(changed(0x28, 1));                        // rdev of a regular file
   CHECK_FALSE(changed(0x3b, 0x7f));                     // nanoseconds
-  for (std::size_t off = 0x64; off < 0x68; ++off) CHECK_FALSE(changed(off, 1));
+  CHECK_FALSE(changed(0x64, 0x10));                     // flags without a name
+  CHECK_FALSE(changed(0x65, 1));
+  CHECK_FALSE(changed(0x66, 2));
+  CHECK_FALSE(changed(0x67, 1));
   CHECK_FALSE(changed(0x68, 0));  // an xattr without name
 }
 
@@ -106,6 +110,21 @@ TEST_CASE("format inode: every single-bit flip decodes to something valid or not
       if (decoded) CHECK(encoded(*decoded) == flipped);
     }
   }
+}
+
+TEST_CASE("format inode: logged writes belong to regular files only", "[unit][format]") {
+  std::string record = encoded(directory());
+  REQUIRE(decode_inode(Ino{9}, record).has_value());
+  record[0x66] = 1;
+  CHECK_FALSE(decode_inode(Ino{9}, record).has_value());
+}
+
+TEST_CASE("format inode: a record older than the flags has none", "[unit][format]") {
+  std::string record = encoded(directory());
+  record.replace(0x64, 4, 4, '\0');  // what were reserved bytes
+  const Result<Inode> decoded = decode_inode(Ino{9}, record);
+  REQUIRE(decoded.has_value());
+  CHECK(decoded->flags == 0);
 }
 
 TEST_CASE("format inode: an impossible inode never reaches the disk", "[unit][format]") {

@@ -39,3 +39,17 @@ TEST_CASE("key text: dirents and inodes are told, the rest is bytes", "[unit][to
   CHECK(volume_value_text(format::dirent_key(Ino{1}, "x"), "bad") == "bad");
   CHECK(volume_value_text(format::xattr_key(Ino{1}, "user.x"), "v\n") == "v\\x0a");
 }
+
+TEST_CASE("key text: the flags of an inode are letters, and nothing when there are none",
+          "[unit][tool]") {
+  format::Inode inode;
+  inode.mode = format::mode_fifo | 0600;
+  inode.nlink = 1;
+  std::string record;
+  format::encode(inode, record);
+  CHECK(volume_value_text(format::inode_key(Ino{9}), record).find("flags") == std::string::npos);
+  inode.flags = format::inode_immutable | format::inode_noatime;
+  format::encode(inode, record);
+  CHECK(volume_value_text(format::inode_key(Ino{9}), record).find(" flags iA") !=
+        std::string::npos);
+}
