@@ -9,7 +9,7 @@
 //             an LSN is never used twice, and nothing of an earlier life can be replayed in a later
 //             one.
 // Threading:  append: any thread, short mutex (Rank::log_tail), never waits for the device. reserve: any
-//             thread, without gate and latches; waits for the writer when 8 MiB are unwritten.
+//             thread, without gate and latches; writes them out when 8 MiB are unwritten, also while a sync hangs.
 //             sync_to: any thread, blocks on the device; one leader syncs for everybody who waits
 //             (no polling thread). cut: one thread.
 // Cost:       append: one copy of the payload. sync_to: at most one fdatasync per leader round.

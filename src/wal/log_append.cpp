@@ -8,7 +8,7 @@
 namespace artfs::wal {
 namespace {
 
-// Appenders wait for the writer beyond this. With the buffer being written it bounds the log's memory:
+// Who finds more than this unwritten writes it out first. With the buffer being written it bounds the log's memory:
 // both grow on demand to this at most, and keep what they grew to.
 constexpr std::size_t buffer_bytes_max = 8 * mib;
 
@@ -49,9 +49,13 @@ Result<Log::Reserve> LogImpl::reserve(std::size_t payload_size) {
     if (failed_) return fail(*failed_);
     if (closed_) return fail(Errc::io_failed);
     if (!buffer_has_room(bytes)) {
-      kicked_ = true;
-      writer_wake_.notify_one();
-      wait_for_room(lock);
+      if (writing_ || active_.bytes.empty()) {
+        wait_for_room(lock);
+        continue;
+      }
+      lock.unlock();
+      (void)write_pending();  // a failure stands in failed_
+      lock.lock();
       continue;
     }
     if (fits(bytes)) break;
@@ -114,7 +118,7 @@ Result<Appended> LogImpl::append(Reserve reserve, std::span<const std::byte> pay
   put_record(header, payload);
   ++counts_.appends;
   counts_.appended_bytes += bytes;
-  if (napping_) wake_writer();
+  if (writer_naps_) wake_writer();
   return Appended{lsn, Lsn{lsn.raw + bytes}};
 }
 
@@ -149,7 +153,7 @@ void LogImpl::leave_segment() {
 }
 
 void LogImpl::wake_writer() {
-  napping_ = false;  // one wake is enough
+  writer_naps_ = false;  // one wake is enough
   writer_wake_.notify_one();
 }
 

@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-// LogImpl: the writable log: tail buffer, segments ahead of the tail, one writer and one syncer at
-// a time.
+// LogImpl: the writable log: tail buffer, segments ahead of the tail, one writer and one syncer at a time.
 //
 // Contract:   private to src/wal; see wal/log.hpp.
 // Threading:  `mutex_` guards the state and is never held across I/O. Four tokens pass work around it:
-//               writing_     who moves the tail buffer to the files (a sync leader or the
-//               background) syncing_     the leader of a group commit; others wait for their LSN
+//               writing_     who moves the tail buffer to the files: a sync leader, the writer thread,
+//                            or who found the buffer full
+//               syncing_     the leader of a group commit; others wait for their LSN
 //               files_busy_  who makes or retires segments, and so owns pool_
-//               thread_      writes every write_interval, syncs every commit_interval; it sleeps
-//                            without a timeout while nothing is unsynced (napping_: append wakes
-//                            it)
+//             Two threads, since a device sync may take seconds and records must reach the files all the
+//             while: writer_ writes every write_interval, syncer_ syncs every commit_interval. Each
+//             sleeps without a timeout while it has nothing to do (writer_naps_: append wakes it;
+//             syncer_naps_: the end of a write does).
 // Invariants: the reserved bytes always fit behind the tail, whatever the order of the appends:
 //             a segment left for the next wastes less than one record.
 //             written_ <= end_, durable_ <= written_; a record's sync waits for durable_ >= its end
@@ -130,18 +131,9 @@ class LogImpl final : public Log {
   Error stop(Error reason) noexcept ARTFS_EXCLUDES(mutex_);
   void put_last_word() ARTFS_REQUIRES(mutex_);
 
-  // log_writer.cpp: the background thread.
-  enum class Step : std::uint8_t { make_segment, write, sync, tick, nap };
-
-  struct Plan {
-    Step step = Step::nap;
-    std::uint64_t wait_ns = 0;  // tick, nap; for nap 0: until woken
-  };
-
-  [[nodiscard]] Plan plan_step(bool ticked, std::uint64_t awake_since_ns) const
-      ARTFS_REQUIRES(mutex_);
+  // log_writer.cpp: the background threads.
   void run_writer() ARTFS_EXCLUDES(mutex_);
-  void work(Step step) ARTFS_EXCLUDES(mutex_);
+  void run_syncer() ARTFS_EXCLUDES(mutex_);
 
   const LogOptions options_;
   const std::uint32_t segment_bytes_;
@@ -153,6 +145,7 @@ class LogImpl final : public Log {
   base::CondVar space_free_;  // the tail buffer shrank, or failed_
   base::CondVar files_free_;  // files_busy_ fell
   base::CondVar writer_wake_;
+  base::CondVar syncer_wake_;
 
   // Written under mutex_, read without it by end() and durable().
   std::atomic<std::uint64_t> end_{0};
@@ -176,8 +169,8 @@ class LogImpl final : public Log {
   bool writing_ ARTFS_GUARDED_BY(mutex_) = false;
   bool syncing_ ARTFS_GUARDED_BY(mutex_) = false;
   bool files_busy_ ARTFS_GUARDED_BY(mutex_) = false;
-  bool napping_ ARTFS_GUARDED_BY(mutex_) = false;
-  bool kicked_ ARTFS_GUARDED_BY(mutex_) = false;         // write at once: somebody waits for room
+  bool writer_naps_ ARTFS_GUARDED_BY(mutex_) = false;
+  bool syncer_naps_ ARTFS_GUARDED_BY(mutex_) = false;
   bool wants_segment_ ARTFS_GUARDED_BY(mutex_) = false;  // none is ready behind the current one
   bool stopping_ ARTFS_GUARDED_BY(mutex_) = false;
   bool closed_ ARTFS_GUARDED_BY(mutex_) = false;
@@ -185,7 +178,8 @@ class LogImpl final : public Log {
   std::uint64_t last_sync_ns_ ARTFS_GUARDED_BY(mutex_) = 0;  // when its records were taken
   LogStats counts_ ARTFS_GUARDED_BY(mutex_);
 
-  std::thread thread_;
+  std::thread writer_;
+  std::thread syncer_;
 };
 
 }  // namespace artfs::wal

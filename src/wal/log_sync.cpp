@@ -114,6 +114,10 @@ void LogImpl::end_write(const WriteJob& job) {
   writing_ = false;
   flushing_bytes_ = 0;
   write_done_.notify_all();
+  if (syncer_naps_) {
+    syncer_naps_ = false;  // one wake is enough
+    syncer_wake_.notify_one();
+  }
   if (room_waiters_ > 0) space_free_.notify_all();
 }
 
@@ -142,9 +146,11 @@ Result<void> LogImpl::close() {
     const base::MutexLock lock(mutex_);
     stopping_ = true;
     writer_wake_.notify_one();
+    syncer_wake_.notify_one();
     space_free_.notify_all();
   }
-  if (thread_.joinable()) thread_.join();
+  if (writer_.joinable()) writer_.join();
+  if (syncer_.joinable()) syncer_.join();
   return synced;
 }
 

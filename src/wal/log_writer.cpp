@@ -33,74 +33,58 @@ void LogImpl::start(Life life) {
   cut_ = life.from;
   replayed_bytes_ = life.replayed_bytes;
   wants_segment_ = true;
-  thread_ = std::thread([this] { run_writer(); });
-}
-
-LogImpl::Plan LogImpl::plan_step(bool ticked, std::uint64_t awake_since_ns) const {
-  if (failed_) return {};
-  if (wants_segment_) return {Step::make_segment, 0};
-  const bool pending = !active_.bytes.empty();
-  if (pending && (ticked || kicked_)) return {Step::write, 0};
-  const bool unsynced =
-      durable_.load(std::memory_order_relaxed) < end_.load(std::memory_order_relaxed);
-  if (!unsynced) return {};
-  const std::uint64_t due =
-      std::max(last_sync_ns_, awake_since_ns) + to_ns(options_.commit_interval);
-  const std::uint64_t now = base::now_ns();
-  if (now >= due) return {Step::sync, 0};
-  if (!pending) return {Step::nap, due - now};
-  return {Step::tick, std::min(to_ns(options_.write_interval), due - now)};
-}
-
-void LogImpl::work(Step step) {
-  // A failure stopped the log: whoever waits or comes is told.
-  switch (step) {
-    case Step::make_segment:
-      return prepare_ahead();
-    case Step::write:
-      (void)write_pending();
-      return;
-    case Step::sync:
-      (void)sync_to(end());
-      return;
-    case Step::tick:
-    case Step::nap:
-      return;
-  }
+  writer_ = std::thread([this] { run_writer(); });
+  syncer_ = std::thread([this] { run_syncer(); });
 }
 
 void LogImpl::run_writer() {
-  std::uint64_t awake_since_ns = base::now_ns();
   bool ticked = false;
   base::MutexLock lock(mutex_);
   while (!stopping_) {
-    const Plan plan = plan_step(ticked, awake_since_ns);
-    ticked = false;
-    switch (plan.step) {
-      case Step::make_segment:
-      case Step::write:
-      case Step::sync:
-        if (plan.step == Step::make_segment) wants_segment_ = false;
-        if (plan.step == Step::write) kicked_ = false;
-        lock.unlock();
-        work(plan.step);
-        lock.lock();
-        break;
-      case Step::tick:
-        (void)writer_wake_.wait_for(lock, std::chrono::nanoseconds(plan.wait_ns));
-        ticked = true;
-        break;
-      case Step::nap:
-        napping_ = true;
-        if (plan.wait_ns == 0) {
-          writer_wake_.wait(lock);
-          awake_since_ns = base::now_ns();
-        } else {
-          (void)writer_wake_.wait_for(lock, std::chrono::nanoseconds(plan.wait_ns));
-        }
-        napping_ = false;
-        break;
+    const bool pending = !failed_ && !active_.bytes.empty();
+    if (!failed_ && wants_segment_) {
+      wants_segment_ = false;
+      lock.unlock();
+      prepare_ahead();
+      lock.lock();
+    } else if (pending && ticked) {
+      ticked = false;
+      lock.unlock();
+      (void)write_pending();  // a failure stopped the log: whoever waits or comes is told
+      lock.lock();
+    } else if (pending) {
+      (void)writer_wake_.wait_for(lock, options_.write_interval);
+      ticked = true;
+    } else {
+      writer_naps_ = true;
+      writer_wake_.wait(lock);
+      writer_naps_ = false;
+      ticked = false;
     }
+  }
+}
+
+void LogImpl::run_syncer() {
+  std::uint64_t awake_since_ns = base::now_ns();
+  base::MutexLock lock(mutex_);
+  while (!stopping_) {
+    if (failed_ || durable_.load(std::memory_order_relaxed) >= written_.raw) {
+      syncer_naps_ = true;
+      syncer_wake_.wait(lock);
+      syncer_naps_ = false;
+      awake_since_ns = base::now_ns();
+      continue;
+    }
+    const std::uint64_t due =
+        std::max(last_sync_ns_, awake_since_ns) + to_ns(options_.commit_interval);
+    const std::uint64_t now = base::now_ns();
+    if (now < due) {
+      (void)syncer_wake_.wait_for(lock, std::chrono::nanoseconds(due - now));
+      continue;
+    }
+    lock.unlock();
+    (void)sync_to(end());
+    lock.lock();
   }
 }
 

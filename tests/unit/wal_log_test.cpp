@@ -135,6 +135,40 @@ TEST_CASE("P6: records reach the file by themselves, long before anybody syncs",
   CHECK(opened->log->durable() < opened->log->end());
 }
 
+TEST_CASE("P6: a sync that hangs keeps no record from its file, and no writer waiting",
+          "[unit][wal]") {
+  MemoryDirectory directory;
+  REQUIRE(wal::Log::create(directory, log_uuid, log_first));
+  std::atomic<bool> is_held{true};
+  std::atomic<bool> is_syncing{false};
+  wal::LogOptions options;
+  options.commit_interval = 10ms;
+  options.before_sync = [&]() -> Result<void> {
+    is_syncing = true;
+    while (is_held) std::this_thread::sleep_for(1ms);
+    return {};
+  };
+  auto opened = open_log(directory, log_first, options);
+  REQUIRE(opened);
+  auto entries = fill(*opened->log, 1, 7);
+  REQUIRE(eventually([&] { return is_syncing.load(); }));
+  // Three times what the log keeps in memory, then a record that fills nothing.
+  for (int i = 0; i < 24; ++i) {
+    std::string payload(mib, static_cast<char>('a' + i));
+    entries.push_back({append(*opened->log, payload).lsn, std::move(payload)});
+  }
+  entries.push_back({append(*opened->log, "last").lsn, "last"});
+  CHECK(eventually([&] {
+    const auto killed = directory.clone_current();
+    wal::LogOptions reading;
+    reading.read_only = true;
+    const auto seen = open_log(*killed, log_first, reading);
+    return seen && seen->replayed == entries;
+  }));
+  is_held = false;
+  CHECK(opened->log->sync_to(opened->log->end()));
+}
+
 TEST_CASE("P6: records reach the device by themselves at the commit interval", "[unit][wal]") {
   MemoryDirectory directory;
   REQUIRE(wal::Log::create(directory, log_uuid, log_first));
