@@ -61,7 +61,7 @@ run_sanitized() {
     return
   fi
   run_counted "$2" env ARTFS_TEST_SCALE="$sanitize_scale" scripts/run_tests.py "build-$1" \
-    --suite unit --suite model --slower 10
+    --suite unit --suite model --slower 5
 }
 
 output=$(mktemp)
