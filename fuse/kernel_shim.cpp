@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "fuse/kernel_shim.hpp"
 
+#include <fcntl.h>
 #include <linux/fuse.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -11,6 +12,8 @@
 #include <cstring>
 #include <span>
 
+#include "fuse/own_opcodes.hpp"
+
 namespace artfs::fuse {
 
 namespace {
@@ -18,6 +21,9 @@ namespace {
 // Above every open flag and every mode bit there is.
 constexpr std::uint32_t shed_in_flags = 1U << 30;
 constexpr std::uint32_t shed_in_mode = 1U << 31;
+
+// Protocol 7.37. Argument and answer are those of CREATE.
+constexpr std::uint32_t opcode_tmpfile = 51;
 
 // The INIT request's number, 0 before and after: its reply is the only one to be rewritten.
 std::atomic<std::uint64_t> init_unique{0};
@@ -41,11 +47,19 @@ void carry(Bytes request, std::size_t from, std::uint32_t bit, std::size_t to,
   *target = (*source & bit) != 0 ? *target | carried : *target & ~carried;
 }
 
+// The open flags carry O_TMPFILE, which no other CREATE has.
+void rename_to_create(Bytes request) noexcept {
+  constexpr std::uint32_t create = FUSE_CREATE;
+  std::memcpy(request.data() + offsetof(fuse_in_header, opcode), &create, sizeof create);
+}
+
 void rewrite_request(Bytes request) noexcept {
   if (request.size() < sizeof(fuse_in_header)) return;
   fuse_in_header header{};
   std::memcpy(static_cast<void*>(&header), request.data(), sizeof header);
   switch (header.opcode) {
+    case opcode_tmpfile:
+      return rename_to_create(request);
     case FUSE_INIT: {
       const std::uint32_t* flags = field(request, offsetof(fuse_init_in, flags));
       is_offered = flags != nullptr && (*flags & FUSE_HANDLE_KILLPRIV_V2) != 0;
@@ -81,11 +95,16 @@ void rewrite_reply(std::span<iovec> pieces) noexcept {
 }
 
 // Not noexcept: libfuse ends its idle workers with pthread_cancel, which unwinds out of read(2).
-ssize_t read_request(int fd, void* buffer, std::size_t size, void* /*userdata*/) {
-  const ssize_t got = ::read(fd, buffer, size);
-  if (got > 0) read_count.fetch_add(1, std::memory_order_relaxed);
-  if (got > 0) rewrite_request({static_cast<std::byte*>(buffer), static_cast<std::size_t>(got)});
-  return got;
+ssize_t read_request(int fd, void* buffer, std::size_t size, void* userdata) {
+  for (;;) {
+    const ssize_t got = ::read(fd, buffer, size);
+    if (got <= 0) return got;
+    read_count.fetch_add(1, std::memory_order_relaxed);
+    const Bytes request{static_cast<std::byte*>(buffer), static_cast<std::size_t>(got)};
+    if (answer_own(fd, *static_cast<Serving*>(userdata), request)) continue;
+    rewrite_request(request);
+    return got;
+  }
 }
 
 ssize_t write_reply(int fd, iovec* pieces, int count, void* /*userdata*/) noexcept {
@@ -104,6 +123,10 @@ bool install_kernel_shim(fuse_session* session) noexcept {
 
 std::uint64_t requests_read() noexcept {
   return read_count.load(std::memory_order_relaxed);
+}
+
+bool is_tmpfile(const fuse_file_info& file) noexcept {
+  return (file.flags & O_TMPFILE) == O_TMPFILE;
 }
 
 bool sheds_privileges(const fuse_file_info& file) noexcept {

@@ -4,7 +4,9 @@
 // Contract:   install_kernel_shim() comes between mounting and serving. HANDLE_KILLPRIV_V2 is accepted in the reply to
 //             INIT if the kernel offers it; from then on the kernel tells in each request whether suid and
 //             sgid must go, and asks no security.capability before each write. libfuse drops those bits,
-//             so they travel in fields that it passes through: sheds_privileges() reads them.
+//             so they travel in fields that it passes through: sheds_privileges() reads them. TMPFILE
+//             reaches libfuse as a CREATE whose open flags have O_TMPFILE: is_tmpfile(). Opcodes whose answers libfuse
+//             cannot write are answered here (own_opcodes.hpp). The session's userdata is a Serving.
 // Threading:  reads and writes run on the session's worker threads; the only state is set at INIT, but for a count.
 // Source:     linux/fuse.h, protocol 7.33; libfuse 3.13 fuse_session_custom_io.
 #pragma once
@@ -22,6 +24,9 @@ namespace artfs::fuse {
 
 // Requests read since the process began: stands still when the kernel has no more to send.
 [[nodiscard]] std::uint64_t requests_read() noexcept;
+
+// This create makes a file without a name.
+[[nodiscard]] bool is_tmpfile(const fuse_file_info& file) noexcept;
 
 // The caller of this open or write lacks CAP_FSETID.
 [[nodiscard]] bool sheds_privileges(const fuse_file_info& file) noexcept;

@@ -48,10 +48,14 @@ void op_create(fuse_req_t request, fuse_ino_t parent, const char* name, mode_t m
                fuse_file_info* file) noexcept {
   Reply reply(request);
   Volume& volume = volume_of(request);
-  const Result<Attr> attr = volume.create(Ino{parent}, name, mode, caller_of(request));
+  const Result<Attr> attr = is_tmpfile(*file)
+                                ? volume.create_unnamed(Ino{parent}, mode, caller_of(request))
+                                : volume.create(Ino{parent}, name, mode, caller_of(request));
   if (!attr) return std::move(reply).error(attr.error());
   fill_open_file(*file);
-  if (!std::move(reply).created(*attr, *file)) volume.release(attr->ino);
+  if (std::move(reply).created(*attr, *file)) return;
+  volume.release(attr->ino);
+  volume.forget(attr->ino);  // what the kernel never knew it will not forget
 }
 
 void op_release(fuse_req_t request, fuse_ino_t ino, fuse_file_info* /*file*/) noexcept {

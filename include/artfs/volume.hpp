@@ -167,6 +167,9 @@ class ARTFS_EXPORT Volume {
   // mknod of a regular file and open_file in one step.
   [[nodiscard]] Result<Attr> create(Ino parent, std::string_view name, std::uint32_t mode,
                                     const Caller& caller);
+  // A regular file without a name, open once; `dir` passes on what a directory passes on to a child.
+  // link() gives it its first name; without one it goes with its last release, or in a crash.
+  [[nodiscard]] Result<Attr> create_unnamed(Ino dir, std::uint32_t mode, const Caller& caller);
   [[nodiscard]] Result<Attr> symlink(Ino parent, std::string_view name, std::string_view target,
                                      const Caller& caller);
   [[nodiscard]] Result<std::string> readlink(Ino ino);

@@ -53,10 +53,14 @@ Result<void> check_new(const NewInode& what) {
   }
 }
 
-void open_new(Core& core, Ino ino) {
+// Also `unnamed`: an orphan until link() names it.
+void open_new(Core& core, Ino ino, bool unnamed) {
   const OpenInodes::Ref state = core.open.acquire(ino);
   const base::MutexLock lock(state->mutex);
   state->opens = 1;
+  state->orphan = unnamed;
+  state->unnamed = unnamed;
+  state->referenced = unnamed && core.options.reclaim_on_forget;
   state->loaded = true;  // empty and inline, as the record says
 }
 
@@ -83,8 +87,24 @@ Result<Attr> make(Core& core, Place place, const NewInode& what, const Caller& c
   count(core, txn, format::VolumeCounter::inodes, 1);
   if (inode.is_directory()) count(core, txn, format::VolumeCounter::directories, 1);
   ARTFS_TRY(core.store->commit(txn));
-  if (what.open) open_new(core, ino);
+  if (what.open) open_new(core, ino, false);
   return to_attr(core, ino, inode);  // the number is new: nobody else can know it yet
+}
+
+// No stripes: nobody knows the number yet, and the directory does not change.
+Result<Attr> make_unnamed(Core& core, Ino parent, std::uint32_t mode, const Caller& caller) {
+  const Inode dir = ARTFS_TRY(load_live_directory(core, parent));
+  Inode inode = new_inode(dir, {.mode = mode}, caller);
+  inode.nlink = 0;
+  const Ino ino = ARTFS_TRY(core.inos->allocate(parent));
+  Txn txn;
+  put_inode(core, txn, ino, inode);
+  txn.put(core.tree, format::orphan_key(ino), {});
+  count(core, txn, format::VolumeCounter::inodes, 1);
+  count(core, txn, format::VolumeCounter::orphans, 1);
+  ARTFS_TRY(core.store->commit(txn));
+  open_new(core, ino, true);
+  return to_attr(core, ino, inode);
 }
 
 Result<Attr> lookup(Core& core, Place place) {

@@ -9,14 +9,35 @@ namespace artfs::vol {
 using format::Dirent;
 using format::Inode;
 
-Result<Attr> link(Core& core, Ino ino, Place place) {
-  ARTFS_TRY(check_name(place.name));
+namespace {
+
+// Stripe of the inode held. An unnamed inode stops being an orphan, so that nobody reclaims it while its
+// first name is committed; false when nothing may name it.
+bool take_from_orphans(InodeState& state) {
+  const base::MutexLock lock(state.mutex);
+  if (!state.unnamed || state.reclaiming || state.gone) return false;
+  state.orphan = false;
+  return true;
+}
+
+// After the commit: the first name stands, or the inode is what it was.
+void settle_first_name(InodeState& state, bool named) {
+  const base::MutexLock lock(state.mutex);
+  state.unnamed = !named;
+  state.orphan = !named;
+}
+
+Result<Attr> link_locked(Core& core, Ino ino, Place place) {
   const InodeLocks::Guard guard(core.locks, {place.parent, ino});
   Inode dir = ARTFS_TRY(load_live_directory(core, place.parent));
   if (ARTFS_TRY(find_entry(core, place.parent, place.name))) return fail(Errc::entry_exists);
   Inode inode = ARTFS_TRY(load_inode(core, ino));
   if (inode.is_directory()) return fail(Errc::operation_not_permitted, ino.raw);
-  if (inode.nlink == 0) return fail(Errc::entry_not_found, ino.raw);
+  const bool is_first = inode.nlink == 0;
+  const OpenInodes::Ref state = is_first ? core.open.find(ino) : OpenInodes::Ref();
+  if (is_first && (!state || !take_from_orphans(*state))) {
+    return fail(Errc::entry_not_found, ino.raw);
+  }
   if (inode.nlink >= links_max) return fail(Errc::too_many_links, ino.raw);
 
   const Timestamp time = now();
@@ -27,11 +48,15 @@ Result<Attr> link(Core& core, Ino ino, Place place) {
   put_entry(core, txn, place, {.ino = ino, .type = inode.type()});
   put_inode(core, txn, ino, inode);
   put_inode(core, txn, place.parent, dir);
-  ARTFS_TRY(core.store->commit(txn));
+  if (is_first) {
+    txn.erase(core.tree, format::orphan_key(ino));
+    count(core, txn, format::VolumeCounter::orphans, -1);
+  }
+  const Result<Version> committed = core.store->commit(txn);
+  if (is_first) settle_first_name(*state, committed.has_value());
+  if (!committed) return fail(committed.error());
   return to_attr(core, ino, inode);
 }
-
-namespace {
 
 // Under the stripes of both. The entry is as `entry` says.
 Result<void> unlink_locked(Core& core, Place place, Dirent entry) {
@@ -99,6 +124,13 @@ Result<void> remove(Core& core, Place place, Removal removal) {
 }
 
 }  // namespace
+
+Result<Attr> link(Core& core, Ino ino, Place place) {
+  ARTFS_TRY(check_name(place.name));
+  Result<Attr> linked = link_locked(core, ino, place);
+  if (!linked) reclaim_if_unused(core, ino, false);  // an unnamed inode that was released meanwhile
+  return linked;
+}
 
 Result<void> unlink(Core& core, Place place) {
   return remove(core, place, unlink_locked);

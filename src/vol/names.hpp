@@ -30,6 +30,10 @@ struct NewInode {
 [[nodiscard]] Result<Attr> make(Core& core, Place place, const NewInode& what,
                                 const Caller& caller);
 
+// An orphan from the start, with one opener, which link() may name.
+[[nodiscard]] Result<Attr> make_unnamed(Core& core, Ino dir, std::uint32_t mode,
+                                        const Caller& caller);
+
 [[nodiscard]] Result<Attr> link(Core& core, Ino ino, Place place);
 [[nodiscard]] Result<void> unlink(Core& core, Place place);
 [[nodiscard]] Result<void> rmdir(Core& core, Place place);

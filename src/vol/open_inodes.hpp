@@ -48,6 +48,7 @@ struct InodeState {
   std::optional<Error> write_error ARTFS_GUARDED_BY(mutex);  // latched until the last release
   std::uint32_t opens ARTFS_GUARDED_BY(mutex) = 0;
   bool orphan ARTFS_GUARDED_BY(mutex) = false;      // "o/" stands, nlink is 0
+  bool unnamed ARTFS_GUARDED_BY(mutex) = false;     // an orphan that never had a name: link() may
   bool referenced ARTFS_GUARDED_BY(mutex) = false;  // an orphan the front end has not forgotten
   bool gone ARTFS_GUARDED_BY(mutex) = false;        // the record was erased
   bool queued ARTFS_GUARDED_BY(mutex) = false;      // in the dirty queue

@@ -104,6 +104,11 @@ Result<Attr> Volume::create(Ino parent, std::string_view name, std::uint32_t mod
                    {.mode = format::mode_regular | permissions, .open = true}, caller);
 }
 
+Result<Attr> Volume::create_unnamed(Ino dir, std::uint32_t mode, const Caller& caller) {
+  const std::uint32_t permissions = mode & format::mode_permission_mask;
+  return vol::make_unnamed(impl_->core(), dir, format::mode_regular | permissions, caller);
+}
+
 Result<Attr> Volume::symlink(Ino parent, std::string_view name, std::string_view target,
                              const Caller& caller) {
   return vol::make(impl_->core(), {parent, name},

@@ -136,6 +136,73 @@ TEST_CASE("volume: a setgid directory passes on its group, and the bit to direct
   volume->release(file.ino);
 }
 
+TEST_CASE("volume: a file made without a name gets one, or goes with its last release",
+          "[unit][vol]") {
+  const bool with_forget = GENERATE(false, true);
+  CAPTURE(with_forget);
+  VolumeOptions options = test::small_volume_options();
+  options.reclaim_on_forget = with_forget;
+  const auto volume = volume_in_memory(options);
+  const Ino dir = volume->mkdir(root_ino, "dir", 02775, {})->ino;
+  const Attr before = *volume->getattr(dir);
+  const Attr made = *volume->create_unnamed(dir, 0600, {});
+  CHECK(made.nlink == 0);
+  CHECK(volume->getattr(dir)->mtime == before.mtime);
+  CHECK(volume->stats().orphans == 1);
+  CHECK(volume->stats().inodes == 3);
+  REQUIRE(write_at(*volume, made.ino, 0, std::string(100000, 'a')).has_value());
+  test::require_clean(*volume);
+
+  SECTION("named: as if it had been made with its name") {
+    CHECK(volume->link(made.ino, dir, "name")->nlink == 1);
+    CHECK(volume->stats().orphans == 0);
+    CHECK(volume->link(made.ino, dir, "second")->nlink == 2);
+    volume->release(made.ino);
+    volume->forget(made.ino);
+    CHECK(read_all(*volume, made.ino) == std::string(100000, 'a'));
+    test::require_clean(*volume);
+  }
+  SECTION("named and unlinked: no name any more, as any other file") {
+    REQUIRE(volume->link(made.ino, dir, "name").has_value());
+    REQUIRE(volume->unlink(dir, "name").has_value());
+    CHECK(volume->link(made.ino, dir, "name").error().code == Errc::entry_not_found);
+    CHECK(volume->stats().orphans == 1);
+    volume->release(made.ino);
+    volume->forget(made.ino);
+    CHECK(volume->getattr(made.ino).error().code == Errc::inode_not_found);
+  }
+  SECTION("never named") {
+    REQUIRE(volume->mknod(dir, "taken", 0100644, 0, {}).has_value());
+    CHECK(volume->link(made.ino, dir, "taken").error().code == Errc::entry_exists);
+    volume->release(made.ino);
+    if (with_forget) CHECK(volume->getattr(made.ino).has_value());
+    volume->forget(made.ino);
+    CHECK(volume->getattr(made.ino).error().code == Errc::inode_not_found);
+    CHECK(volume->link(made.ino, dir, "late").error().code == Errc::inode_not_found);
+    CHECK(volume->stats().inodes == 3);
+  }
+  CHECK(volume->stats().content_bytes_used ==
+        (volume->lookup(dir, "name") ? volume->getattr(made.ino)->blocks_512 * 512 : 0));
+  test::require_clean(*volume);
+}
+
+TEST_CASE("volume: a file without a name does not survive a reopen", "[unit][vol]") {
+  io::MemoryDirectory disk;
+  test::must_format(disk);
+  Ino ino;
+  {
+    const auto volume = test::must_open_volume(disk, test::small_volume_options());
+    ino = volume->create_unnamed(root_ino, 0600, {})->ino;
+    REQUIRE(write_at(*volume, ino, 0, std::string(100000, 'a')).has_value());
+    REQUIRE(volume->sync().has_value());
+    REQUIRE(volume->close().has_value());
+  }
+  const auto volume = test::must_open_volume(disk, test::small_volume_options());
+  CHECK(volume->getattr(ino).error().code == Errc::inode_not_found);
+  CHECK(volume->create_unnamed(Ino{12345}, 0600, {}).error().code == Errc::inode_not_found);
+  test::require_clean(*volume);
+}
+
 TEST_CASE("volume: an unlinked inode lives until the last release, or the forget after it",
           "[unit][vol]") {
   const bool with_forget = GENERATE(false, true);
