@@ -18,6 +18,14 @@ namespace artfs {
 //   relaxed: as fsync, but fsync(2) of a front end does not wait; sync() still does.
 enum class Durability : std::uint8_t { strict, fsync, relaxed };
 
+// Which unused block the cache of file contents gives up first.
+//   fifo:      the one that came first.
+//   lru:       the one whose last use is the longest ago.
+//   multi_lru: as lru among the least used ones: a long scan does not push out what is used again and
+//              again. The default.
+//   lineage:   of the file whose last use is the longest ago the last one, so that beginnings stay.
+enum class BlockCachePolicy : std::uint8_t { fifo, lru, multi_lru, lineage };
+
 struct StoreOptions {
   // Memory for metadata frames. 8 MiB (16 frames) to 16 TiB; the budget holds under any load.
   std::uint64_t cache_bytes = 256 * mib;

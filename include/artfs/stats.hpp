@@ -85,6 +85,31 @@ struct StoreStats {
   MaintenanceStats maintenance;
 };
 
+// The cache of verified blocks of file contents. The states add up to `blocks`.
+struct BlockCacheStats {
+  std::uint64_t budget_bytes = 0;
+  std::uint64_t blocks = 0;      // buffers
+  std::uint64_t free = 0;        // hold nothing
+  std::uint64_t filling = 0;     // being read or written into
+  std::uint64_t staged = 0;      // complete, not registered yet
+  std::uint64_t active = 0;      // registered and in use
+  std::uint64_t duplicates = 0;  // second copies in use
+  std::uint64_t inactive = 0;    // registered, in nobody's use: evictable
+  std::uint64_t hits = 0;        // blocks looked up and found
+  std::uint64_t misses = 0;
+  std::uint64_t allocated = 0;
+  std::uint64_t refused = 0;  // allocations that found too little and put everything back
+  std::uint64_t evicted = 0;
+  std::uint64_t registered = 0;
+  std::uint64_t rejected = 0;       // registered while another copy was: given up
+  std::uint64_t duplicated = 0;     // the same, kept beside it
+  std::uint64_t revived = 0;        // inactive ones found again
+  std::uint64_t retired = 0;        // let go by the last holder, inactive from then on
+  std::uint64_t reset = 0;          // back among the free ones
+  std::uint64_t raced_lookups = 0;  // found a block that was just being let go
+  std::uint64_t late_releases = 0;  // found the block taken over by such a lookup
+};
+
 struct VolumeStats {
   StoreStats store;
   std::uint64_t inodes = 0;

@@ -47,6 +47,8 @@ namespace artfs::base {
   X(log_tail)         /* wal: buffer and end of the log */                       \
   X(blob_store)       /* io: slots of the memory store */                        \
   X(device)           /* io: files of the memory directory */                    \
+  X(block_registry)   /* data: hashes in use by the block pool */                \
+  X(block_pool)       /* data: states of all blocks of the pool */               \
   X(leaf)             /* takes nothing while held */
 
 enum class Rank : std::uint8_t {
