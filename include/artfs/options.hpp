@@ -61,6 +61,8 @@ struct VolumeOptions {
   // A front end that announces forget() keeps unlinked inodes alive until then (a kernel may still
   // hold a working directory or a mapping); without one, the last close reclaims them.
   bool reclaim_on_forget = false;
+  // For checks: unlinked files that a crash left are looked at, not reclaimed, at open and at close.
+  bool keep_orphans = false;
 };
 
 struct FormatOptions {

@@ -117,6 +117,13 @@ struct CheckReport {
   std::uint64_t orphans = 0;
 };
 
+struct RepairReport {
+  std::vector<std::string> done;      // one line for each change, up to a thousand
+  std::uint64_t repairs = 0;          // all of them
+  std::uint64_t orphans = 0;          // unlinked files that a crash left, reclaimed as at a mount
+  std::vector<std::string> problems;  // not empty: nothing was done, because of these
+};
+
 // An open directory. Offsets 1 and 2 follow "." and ".."; the rest are 63-bit hashes of names, stable
 // across restarts. An entry present throughout is returned exactly once, whatever changes beside it.
 // Threading: one thread at a time.
@@ -143,6 +150,10 @@ class ARTFS_EXPORT Volume {
   // Errors as Store::open; store_foreign when the store holds no volume.
   [[nodiscard]] static Result<std::unique_ptr<Volume>> open(const std::string& path,
                                                             const VolumeOptions& options);
+  // Makes the records of a volume that is not open agree again, where what is right can be told without
+  // guessing (vol/repair.hpp); check() says what is left. Errors as open.
+  [[nodiscard]] static Result<RepairReport> repair(const std::string& path,
+                                                   const StoreOptions& options);
   // A fresh volume without files, for tests and scratch use.
   [[nodiscard]] static Result<std::unique_ptr<Volume>> open_in_memory(const FormatOptions& format,
                                                                       const VolumeOptions& options);

@@ -14,6 +14,7 @@
 #include "artfs/result.hpp"
 
 #include "base/endian.hpp"
+#include "format/content.hpp"
 
 namespace artfs::format {
 
@@ -35,9 +36,6 @@ enum class VolumeCounter : std::uint8_t {
 }
 
 inline constexpr std::uint32_t volume_settings_version = 1;
-inline constexpr std::uint32_t block_bytes_min = 4096;
-inline constexpr std::uint32_t block_bytes_max = 1 << 20;
-inline constexpr std::uint32_t inline_bytes_limit = 4096;
 
 struct VolumeSettingsRecord {
   base::le32 version;           // 0x00

@@ -153,8 +153,19 @@ Result<void> reclaim_all_orphans(Core& core) {
     if (!key) return fail(Errc::record_corrupt);
     orphans.push_back(key->ino);
   }
-  for (const Ino ino : orphans) ARTFS_TRY(reclaim(core, ino));
-  if (!orphans.empty()) base::log_info("{} unlinked files reclaimed", orphans.size());
+  std::size_t reclaimed = 0;
+  for (const Ino ino : orphans) {
+    const Result<void> done = reclaim(core, ino);
+    if (done) {
+      ++reclaimed;
+      continue;
+    }
+    if (done.error().code == Errc::store_stopped) return done;
+    // One damaged record does not keep all the others from being mounted.
+    base::log_error("inode {}: marked as unlinked, but cannot be reclaimed: {}: see artfs fsck",
+                    ino.raw, to_text(done.error()));
+  }
+  if (reclaimed != 0) base::log_info("{} unlinked files reclaimed", reclaimed);
   return {};
 }
 

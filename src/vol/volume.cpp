@@ -12,6 +12,7 @@
 #include "vol/file.hpp"
 #include "vol/inode.hpp"
 #include "vol/names.hpp"
+#include "vol/repair.hpp"
 #include "vol/statfs.hpp"
 #include "vol/volume_impl.hpp"
 #include "vol/xattr.hpp"
@@ -49,6 +50,13 @@ Result<std::unique_ptr<Volume>> Volume::open(const std::string& path,
   std::unique_ptr<Store> store = ARTFS_TRY(Store::open(path, options.store));
   return std::make_unique<Volume>(
       ARTFS_TRY(vol::VolumeImpl::open_store(std::move(store), options)));
+}
+
+Result<RepairReport> Volume::repair(const std::string& path, const StoreOptions& options) {
+  const std::unique_ptr<Store> store = ARTFS_TRY(Store::open(path, options));
+  RepairReport report = ARTFS_TRY(vol::repair(*store));
+  ARTFS_TRY(store->close());
+  return report;
 }
 
 Result<std::unique_ptr<Volume>> Volume::open_in_memory(const FormatOptions& format,

@@ -87,7 +87,7 @@ Result<std::unique_ptr<VolumeImpl>> VolumeImpl::open_store(std::unique_ptr<Store
   ARTFS_TRY(volume->open_contents());
   core.inos.emplace(*core.store, core.tree, format::index_of(format::VolumeCounter::inos_reserved));
   if (!core.read_only()) {
-    ARTFS_TRY(reclaim_all_orphans(core));
+    if (!options.keep_orphans) ARTFS_TRY(reclaim_all_orphans(core));
     ARTFS_TRY(core.inos->reserve_ahead());
     volume->flusher_.start();
   }
@@ -133,7 +133,8 @@ Result<void> VolumeImpl::close() {
   Result<void> result;
   if (!core_.read_only()) {
     result = flusher_.flush_all();
-    const Result<void> reclaimed = reclaim_all_orphans(core_);
+    const Result<void> reclaimed =
+        core_.options.keep_orphans ? Result<void>{} : reclaim_all_orphans(core_);
     if (result) result = reclaimed;
   }
   core_.open.clear();
