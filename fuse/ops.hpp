@@ -42,7 +42,7 @@ void add_dir_ops(
     fuse_lowlevel_ops& ops) noexcept;  // opendir readdir readdirplus releasedir fsyncdir
 void add_attr_ops(fuse_lowlevel_ops& ops) noexcept;  // getattr setattr statfs
 void add_file_ops(
-    fuse_lowlevel_ops& ops) noexcept;  // open create read write flush release fsync fallocate
+    fuse_lowlevel_ops& ops) noexcept;  // open create read write flush release fsync fallocate lseek
 void add_xattr_ops(fuse_lowlevel_ops& ops) noexcept;  // setxattr getxattr listxattr removexattr
 
 }  // namespace artfs::fuse

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <fcntl.h>
 #include <linux/falloc.h>
+#include <unistd.h>
 
 #include <vector>
 
@@ -104,15 +105,46 @@ void op_fsync(fuse_req_t request, fuse_ino_t ino, int /*data_only*/,
                                            : target.volume.flush(Ino{ino}));
 }
 
+// The kernel refuses what Linux defines and we do not have (collapse, insert, unshare) before it asks.
+Result<void> allocate(Volume& volume, Ino ino, int mode, std::uint64_t offset,
+                      std::uint64_t length) noexcept {
+  const bool keep_size = (mode & FALLOC_FL_KEEP_SIZE) != 0;
+  switch (mode & ~FALLOC_FL_KEEP_SIZE) {
+    case 0:
+      return volume.fallocate(ino, offset, length, keep_size);
+    case FALLOC_FL_PUNCH_HOLE:
+      if (keep_size) return volume.punch_hole(ino, offset, length);
+      break;
+    case FALLOC_FL_ZERO_RANGE:
+      return volume.zero_range(ino, offset, length, keep_size);
+    default:
+      break;
+  }
+  return fail(Errc::operation_not_supported, static_cast<unsigned>(mode));
+}
+
 void op_fallocate(fuse_req_t request, fuse_ino_t ino, int mode, off_t offset, off_t length,
                   fuse_file_info* /*file*/) noexcept {
   Reply reply(request);
-  if ((mode & ~FALLOC_FL_KEEP_SIZE) != 0) {
-    return std::move(reply).error({Errc::operation_not_supported, static_cast<unsigned>(mode)});
+  std::move(reply).done(allocate(volume_of(request), Ino{ino}, mode,
+                                 static_cast<std::uint64_t>(offset),
+                                 static_cast<std::uint64_t>(length)));
+}
+
+// The kernel answers every other `whence` itself.
+void op_lseek(fuse_req_t request, fuse_ino_t ino, off_t offset, int whence,
+              fuse_file_info* /*file*/) noexcept {
+  Reply reply(request);
+  if (offset < 0) return std::move(reply).error({Errc::no_more_data});
+  if (whence != SEEK_DATA && whence != SEEK_HOLE) {
+    return std::move(reply).error({Errc::invalid_argument, static_cast<unsigned>(whence)});
   }
-  std::move(reply).done(volume_of(request).fallocate(Ino{ino}, static_cast<std::uint64_t>(offset),
-                                                     static_cast<std::uint64_t>(length),
-                                                     (mode & FALLOC_FL_KEEP_SIZE) != 0));
+  Volume& volume = volume_of(request);
+  const auto from = static_cast<std::uint64_t>(offset);
+  const Result<std::uint64_t> found =
+      whence == SEEK_DATA ? volume.seek_data(Ino{ino}, from) : volume.seek_hole(Ino{ino}, from);
+  if (!found) return std::move(reply).error(found.error());
+  std::move(reply).position(*found);
 }
 
 }  // namespace
@@ -126,6 +158,7 @@ void add_file_ops(fuse_lowlevel_ops& ops) noexcept {
   ops.flush = op_flush;
   ops.fsync = op_fsync;
   ops.fallocate = op_fallocate;
+  ops.lseek = op_lseek;
 }
 
 }  // namespace artfs::fuse

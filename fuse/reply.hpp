@@ -59,6 +59,10 @@ class [[nodiscard]] Reply {
 
   void written(std::size_t bytes) && noexcept { fuse_reply_write(take(), bytes); }
 
+  void position(std::uint64_t offset) && noexcept {
+    fuse_reply_lseek(take(), static_cast<off_t>(offset));
+  }
+
   void bytes(std::string_view data) && noexcept {
     fuse_reply_buf(take(), data.data(), data.size());
   }

@@ -63,6 +63,7 @@ namespace artfs {
   X(name_invalid, EINVAL, "names are not empty, '.', '..' and hold neither '/' nor NUL")        \
   X(too_many_links, EMLINK, "a file has at most 65000 links")                                   \
   X(file_too_big, EFBIG, "files end at 2^63 - 1 bytes")                                         \
+  X(no_more_data, ENXIO, "the offset is not in the file, or only a hole follows")               \
   X(xattr_not_found, ENODATA, "no such extended attribute")                                     \
   X(xattr_exists, EEXIST, "the extended attribute exists")                                      \
   X(xattr_name_invalid, ERANGE, "extended attribute names are 1 to 255 bytes")                  \

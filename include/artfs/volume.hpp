@@ -204,6 +204,14 @@ class ARTFS_EXPORT Volume {
   // Allocation in advance; `keep_size` leaves the size alone.
   [[nodiscard]] Result<void> fallocate(Ino ino, std::uint64_t offset, std::uint64_t length,
                                        bool keep_size);
+  // The range reads as zeros afterwards. punch_hole gives the space of whole blocks back and never changes
+  // the size; zero_range has space for all of the range, as after fallocate.
+  [[nodiscard]] Result<void> punch_hole(Ino ino, std::uint64_t offset, std::uint64_t length);
+  [[nodiscard]] Result<void> zero_range(Ino ino, std::uint64_t offset, std::uint64_t length,
+                                        bool keep_size);
+  // SEEK_DATA and SEEK_HOLE of lseek(2), by blocks; no_more_data where it says ENXIO.
+  [[nodiscard]] Result<std::uint64_t> seek_data(Ino ino, std::uint64_t offset);
+  [[nodiscard]] Result<std::uint64_t> seek_hole(Ino ino, std::uint64_t offset);
   // Errors of writes that were accepted earlier surface here and at fsync, once per opener's call.
   [[nodiscard]] Result<void> flush(Ino ino);
 

@@ -42,6 +42,8 @@ class Buffer {
   [[nodiscard]] std::uint64_t dirty_bytes() const noexcept;
   // Space promised to the pending changes (delayed allocation), in units.
   [[nodiscard]] std::uint64_t reserved_units() const noexcept;
+  // What the file takes of the space, as far as it is known before the flush.
+  [[nodiscard]] std::uint64_t units(const Contents& contents) const noexcept;
   // Forgets the active layer (the file is gone). Not while a flush runs.
   void discard() noexcept;
 

@@ -51,8 +51,9 @@ Result<void> ByteReader::fill(std::size_t level, std::uint64_t index, std::uint3
   const Layer& layer = *layers_[level];
   const std::uint64_t start = index * block_bytes_;
   const std::uint64_t limit = visible_below(level);
-  const auto below_end = static_cast<std::uint32_t>(
-      std::min<std::uint64_t>(limit - std::min(limit, start), block_bytes_));
+  const auto below_end = layer.voids(index) ? std::uint32_t{0}
+                                            : static_cast<std::uint32_t>(std::min<std::uint64_t>(
+                                                  limit - std::min(limit, start), block_bytes_));
 
   Result<void> result;
   const auto from_below = [&](ByteSpan span) {

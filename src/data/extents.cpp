@@ -77,4 +77,28 @@ Result<const Block*> ExtentReader::find(std::uint64_t block) {
   return &run_[block - first];
 }
 
+namespace {
+
+Scan scan_from(Tree volume, Ino ino, std::uint64_t first) {
+  const format::Key prefix = format::extents_prefix(ino);
+  // No run has an odd number: this stands right before the first one.
+  const format::Key after = format::extent_key(ino, first == 0 ? 0 : first - 1);
+  return volume.scan(
+      {.prefix = prefix, .start_after = first == 0 ? std::string_view{} : after.view()});
+}
+
+}  // namespace
+
+ExtentScan::ExtentScan(Tree volume, Ino ino, std::uint64_t from)
+    : ino_(ino), scan_(scan_from(volume, ino, run_of(from))) {}
+
+Result<bool> ExtentScan::next() {
+  if (!ARTFS_TRY(scan_.next())) return false;
+  const auto key = format::parse_key(scan_.entry().key);
+  if (!key || run_of(key->block) != key->block) return fail(Errc::record_corrupt, ino_.raw);
+  first_ = key->block;
+  run_ = ARTFS_TRY(decode_run(ino_, scan_.entry().value));
+  return true;
+}
+
 }  // namespace artfs::data

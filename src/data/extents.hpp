@@ -63,4 +63,24 @@ class ExtentReader {
   Run run_;
 };
 
+// The runs of a file in ascending order, from the one that holds `from` on.
+class ExtentScan {
+ public:
+  ExtentScan(Tree volume, Ino ino, std::uint64_t from);
+
+  // False at the end.
+  [[nodiscard]] Result<bool> next();
+
+  // After next() gave true.
+  [[nodiscard]] std::uint64_t first() const noexcept { return first_; }
+
+  [[nodiscard]] const Run& run() const noexcept { return run_; }
+
+ private:
+  Ino ino_;
+  Scan scan_;
+  std::uint64_t first_ = 0;
+  Run run_;
+};
+
 }  // namespace artfs::data

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "data/file_bytes.hpp"
 
+#include <algorithm>
 #include <bit>
 #include <utility>
 
@@ -33,6 +34,22 @@ std::uint64_t Buffer::dirty_bytes() const noexcept {
 
 std::uint64_t Buffer::reserved_units() const noexcept {
   return (active_ ? active_->reserved_units : 0) + (in_flight_ ? in_flight_->reserved_units : 0);
+}
+
+// A promise says nothing of the block it will replace, hence the bound: a dense file does not grow while
+// it is overwritten.
+std::uint64_t Buffer::units(const Contents& contents) const noexcept {
+  std::uint64_t units = contents.units;
+  std::uint64_t dense = std::max(units, (size(contents) + unit_bytes - 1) / unit_bytes);
+  for (const Layer* layer : {in_flight_.get(), active_.get()}) {
+    if (layer == nullptr) continue;
+    if (layer->cut == 0) units = 0;
+    dense += layer->preallocate_units;
+    dense -= std::min(dense, layer->voided_units);
+    units -= std::min(units, layer->voided_units);
+    units += layer->reserved_units;
+  }
+  return std::min(units, dense);
 }
 
 void Buffer::discard() noexcept {
@@ -134,6 +151,16 @@ Result<void> FileBytes::truncate(Ino ino, const Contents& contents, Buffer& buff
 Result<void> FileBytes::fallocate(Ino ino, const Contents& contents, Buffer& buffer,
                                   const Range& range) {
   return impl_->fallocate(ino, contents, buffer, range);
+}
+
+Result<void> FileBytes::clear(Ino ino, const Contents& contents, Buffer& buffer, const Range& range,
+                              Clear how) {
+  return impl_->clear(ino, contents, buffer, range, how);
+}
+
+Result<std::uint64_t> FileBytes::seek(Ino ino, const Contents& contents, const Buffer* buffer,
+                                      const Seek& seek) {
+  return impl_->seek(ino, contents, buffer, seek);
 }
 
 Flush FileBytes::begin_flush(Ino ino, const Contents& contents, Buffer& buffer) {

@@ -135,6 +135,25 @@ class FileBytes {
   [[nodiscard]] Result<void> fallocate(Ino ino, const Contents& contents, Buffer& buffer,
                                        const Range& range);
 
+  // The range reads as zeros from now on: its whole blocks without, the rest as written bytes. punch
+  // gives the space of whole blocks away and leaves the size alone; zero has space for the whole range
+  // afterwards, so that writing there costs none.
+  enum class Clear : std::uint8_t { punch, zero };
+
+  [[nodiscard]] Result<void> clear(Ino ino, const Contents& contents, Buffer& buffer,
+                                   const Range& range, Clear how);
+
+  // The first byte at or behind `offset` that lies in a block with data, or in a hole; the end of the file
+  // is one. What was allocated but never written is a hole. no_more_data when `offset` is not in the
+  // file, or no data follows.
+  struct Seek {
+    std::uint64_t offset = 0;
+    bool hole = false;
+  };
+
+  [[nodiscard]] Result<std::uint64_t> seek(Ino ino, const Contents& contents, const Buffer* buffer,
+                                           const Seek& seek);
+
   [[nodiscard]] Flush begin_flush(Ino ino, const Contents& contents, Buffer& buffer);
   [[nodiscard]] Result<void> write_out(Flush& flush);
   [[nodiscard]] Result<void> sync_data();

@@ -45,6 +45,14 @@ class FileBytesImpl {
   [[nodiscard]] Result<void> fallocate(Ino ino, const Contents& contents, Buffer& buffer,
                                        const FileBytes::Range& range);
 
+  // clear.cpp
+  [[nodiscard]] Result<void> clear(Ino ino, const Contents& contents, Buffer& buffer,
+                                   const FileBytes::Range& range, FileBytes::Clear how);
+
+  // seek.cpp
+  [[nodiscard]] Result<std::uint64_t> seek(Ino ino, const Contents& contents, const Buffer* buffer,
+                                           const FileBytes::Seek& seek);
+
   // flush.cpp
   [[nodiscard]] Flush begin_flush(Ino ino, const Contents& contents, Buffer& buffer);
   [[nodiscard]] Result<void> write_out(Flush& flush);
@@ -91,6 +99,21 @@ class FileBytesImpl {
   [[nodiscard]] Result<std::uint64_t> count_holes(Ino ino, const Contents& contents,
                                                   const Buffer& buffer, BlockRange range) const;
   void put_back(FlushState& state, Layer&& layer) noexcept;
+
+  // A pending change takes away what extents have of this block; its space too.
+  [[nodiscard]] static bool is_voided(const Buffer& buffer, std::uint64_t index) noexcept;
+  [[nodiscard]] static bool is_punched(const Buffer& buffer, std::uint64_t index) noexcept;
+
+  // clear.cpp
+  struct ClearPlan;
+  [[nodiscard]] Result<bool> reads_as_zeros(Ino ino, const Contents& contents, const Buffer& buffer,
+                                            std::uint64_t index) const;
+  [[nodiscard]] Result<ClearPlan> plan_clear(Ino ino, const Contents& contents,
+                                             const Buffer& buffer,
+                                             const FileBytes::Range& range) const;
+  [[nodiscard]] Result<std::uint64_t> voided_units(Ino ino, const Contents& contents,
+                                                   const Buffer& buffer, BlockRange range,
+                                                   bool unwritten_too) const;
 
   [[nodiscard]] std::uint32_t units_of(std::uint64_t bytes) const noexcept {
     return static_cast<std::uint32_t>((bytes + unit_bytes - 1) / unit_bytes);

@@ -73,6 +73,7 @@ void FileBytesImpl::committed(FlushState& state) noexcept {
   const bool looked = layer->cut != no_cut || state.after.size > state.before.size;
   state.buffer->tail_is_clean_ = !state.deferred && (looked || state.tail_is_clean);
   if (state.deferred) {
+    layer->voided_units = 0;  // some of it is done
     put_back(state, std::move(*layer));
     return;
   }

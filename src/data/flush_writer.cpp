@@ -33,6 +33,7 @@ FlushWriter::FlushWriter(FileBytesImpl& impl, FlushState& state) noexcept
 
 Result<void> FlushWriter::run() {
   ARTFS_TRY(cut_extents());
+  if (!state_.deferred) ARTFS_TRY(void_extents());
   if (state_.deferred) {
     state_.after.size = std::min(layer_.cut, state_.before.size);
     if (state_.before.is_inline) state_.after.inline_bytes.resize(state_.after.size);
@@ -81,20 +82,44 @@ Result<void> FlushWriter::cut_extents() {
   const bool extends = layer_.size > state_.before.size;
   if (layer_.cut == no_cut && (!extends || state_.tail_is_clean)) return {};
   const std::uint64_t from = std::min(layer_.cut, state_.before.size);
-  const std::uint64_t first = run_of(from / block_bytes_);
-  const format::Key prefix = format::extents_prefix(state_.ino);
-  // No run has an odd number: this stands right before the first one.
-  const format::Key after = format::extent_key(state_.ino, first == 0 ? 0 : first - 1);
-  Scan scan = impl_.volume().scan(
-      {.prefix = prefix, .start_after = first == 0 ? std::string_view{} : after.view()});
+  ExtentScan scan(impl_.volume(), state_.ino, from / block_bytes_);
   while (ARTFS_TRY(scan.next())) {
     if (state_.edits.runs_count() >= runs_cut_per_flush_max) {
       state_.deferred = true;
       return {};
     }
-    const auto key = format::parse_key(scan.entry().key);
-    if (!key || run_of(key->block) != key->block) return fail(Errc::record_corrupt, state_.ino.raw);
-    cut_run(key->block, ARTFS_TRY(decode_run(state_.ino, scan.entry().value)));
+    cut_run(scan.first(), scan.run());
+  }
+  return {};
+}
+
+Result<void> FlushWriter::void_extents() {
+  if (state_.before.units == 0) return {};
+  for (const BlockRanges* ranges : {&layer_.punched, &layer_.zeroed}) {
+    for (const auto& [first, end] : ranges->all()) {
+      ARTFS_TRY(void_range({.first = first, .count = end - first}));
+      if (state_.deferred) return {};
+    }
+  }
+  return {};
+}
+
+Result<void> FlushWriter::void_range(BlockRange range) {
+  ExtentScan scan(impl_.volume(), state_.ino, range.first);
+  while (ARTFS_TRY(scan.next())) {
+    if (scan.first() >= range.end()) return {};
+    if (state_.edits.runs_count() >= runs_cut_per_flush_max) {
+      state_.deferred = true;
+      return {};
+    }
+    for (std::uint64_t i = 0; i < format::blocks_per_run; ++i) {
+      const std::uint64_t index = scan.first() + i;
+      if (!range.contains(index) || scan.run()[i].is_hole()) continue;
+      state_.edits.put_run(scan.first(), scan.run());
+      const Block block = *ARTFS_TRY(state_.edits.get(index));  // the cut may have been here
+      const bool stays = block.unwritten && !layer_.punched.contains(index);
+      if (!block.is_hole() && !stays) drop(index, block);
+    }
   }
   return {};
 }
@@ -126,7 +151,9 @@ Result<void> FlushWriter::plan_blocks() {
     const std::uint64_t start = index * block_bytes_;
     const std::uint64_t limit = reader_.visible_below();
     std::uint64_t below = std::min(limit - std::min(limit, start), block_bytes_);
-    const bool from_record = state_.before.is_inline && index == 0;
+    const bool voided = layer_.voids(index);
+    const bool from_record = state_.before.is_inline && index == 0 && !voided;
+    if (voided) below = 0;
     if (!from_record) below = std::min<std::uint64_t>(below, old.valid_bytes);
     const auto stored =
         static_cast<std::uint32_t>(std::max<std::uint64_t>(dirty.valid.end(), below));

@@ -33,6 +33,8 @@ class FlushWriter {
 
   [[nodiscard]] Result<void> cut_extents();
   void cut_run(std::uint64_t first, const Run& run);
+  [[nodiscard]] Result<void> void_extents();
+  [[nodiscard]] Result<void> void_range(BlockRange range);
   [[nodiscard]] Result<bool> go_inline();
   [[nodiscard]] Result<void> plan_blocks();
   [[nodiscard]] Result<void> plan_preallocation();

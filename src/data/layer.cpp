@@ -10,6 +10,25 @@
 
 namespace artfs::data {
 
+namespace {
+
+std::vector<BlockRange> without(const std::vector<BlockRange>& ranges, BlockRange gone) {
+  std::vector<BlockRange> kept;
+  for (const BlockRange& range : ranges) {
+    const std::uint64_t below_end = std::min(range.end(), std::max(range.first, gone.first));
+    const std::uint64_t above_first = std::max(range.first, std::min(range.end(), gone.end()));
+    if (range.first < below_end) {
+      kept.push_back({.first = range.first, .count = below_end - range.first});
+    }
+    if (above_first < range.end()) {
+      kept.push_back({.first = above_first, .count = range.end() - above_first});
+    }
+  }
+  return kept;
+}
+
+}  // namespace
+
 void ByteSpans::add(ByteSpan span) {
   if (span.begin >= span.end) return;
   const auto touches = [&span](const ByteSpan& other) { return other.end >= span.begin; };
@@ -80,6 +99,24 @@ void Layer::write(std::uint64_t index, std::uint32_t from, std::span<const std::
   held_bytes += block.bytes.capacity();
 }
 
+std::uint64_t Layer::void_blocks(BlockRange range, bool punch) {
+  std::uint64_t released = 0;
+  for (auto it = blocks.lower_bound(range.first); it != blocks.end() && range.contains(it->first);
+       it = blocks.erase(it)) {
+    released += it->second.reserved_units;
+    held_bytes -= it->second.bytes.capacity();
+  }
+  if (punch) {
+    punched.add(range);
+    preallocate = without(preallocate, range);
+    if (preallocate.empty()) released += std::exchange(preallocate_units, 0);
+  } else {
+    zeroed.add(range);
+  }
+  reserved_units -= released;
+  return released;
+}
+
 std::uint64_t Layer::cut_at(std::uint64_t new_size, std::uint32_t block_bytes) {
   std::uint64_t released = 0;
   cut = std::min(cut, new_size);
@@ -106,7 +143,16 @@ std::uint64_t Layer::absorb(Layer&& below, std::uint32_t block_bytes) {
   std::uint64_t released = 0;
   const std::uint64_t below_cut = below.cut;
   if (cut != no_cut) released += below.cut_at(cut, block_bytes);
+  for (const auto& [first, end] : zeroed.all()) {
+    released += below.void_blocks({.first = first, .count = end - first}, false);
+  }
+  for (const auto& [first, end] : punched.all()) {
+    released += below.void_blocks({.first = first, .count = end - first}, true);
+  }
   cut = std::min(cut, below_cut);
+  punched.add(below.punched);
+  zeroed.add(below.zeroed);
+  voided_units += below.voided_units;
   reserved_units += below.reserved_units;
   const auto block_units = static_cast<std::uint32_t>(block_bytes / unit_bytes);
   for (auto& [index, block] : below.blocks) {

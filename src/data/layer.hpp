@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Layer: one layer of a Buffer: a size, a cut, the bytes written above what lies below.
 //
-// Contract:   the layer says: below me, everything from `cut` on is void; on top of that come the valid
-//             bytes of `blocks`; the file ends at `size`. What is neither valid here nor visible below
-//             reads as zeros.
+// Contract:   the layer says: below me, everything from `cut` on is void, and so are the blocks of
+//             `punched` and `zeroed`; then the holes of `preallocate` get space; on top of that come the
+//             valid bytes of `blocks`; the file ends at `size`. What is neither valid here nor visible
+//             below reads as zeros.
 // Threading:  as Buffer. The in-flight layer is not changed while a flush reads it without the lock.
 // Cost:       a block holds its bytes up to the last valid one, rounded up by doubling.
 #pragma once
@@ -14,6 +15,8 @@
 #include <map>
 #include <span>
 #include <vector>
+
+#include "data/block_ranges.hpp"
 
 namespace artfs::data {
 
@@ -67,24 +70,30 @@ struct DirtyBlock {
   void fill_from(const DirtyBlock& below, std::uint32_t block_bytes);
 };
 
-struct BlockRange {
-  std::uint64_t first = 0;
-  std::uint64_t count = 0;
-};
-
 inline constexpr std::uint64_t no_cut = ~std::uint64_t{0};
 
 struct Layer {
   std::uint64_t size = 0;
   std::uint64_t cut = no_cut;
   std::map<std::uint64_t, DirtyBlock> blocks;  // by block number
+  BlockRanges punched;                         // below: no bytes and no space
+  BlockRanges zeroed;                          // below: no bytes; space never written stays
+  std::uint64_t voided_units = 0;              // what both take from the space below
   std::vector<BlockRange> preallocate;         // holes to be backed with space
   std::uint64_t preallocate_units = 0;         // promised to them
   std::uint64_t reserved_units = 0;            // promised in all: blocks and preallocate
   std::uint64_t held_bytes = 0;                // memory of blocks
 
+  // No byte of the block can be seen from below, wherever the cut is.
+  [[nodiscard]] bool voids(std::uint64_t index) const noexcept {
+    return punched.contains(index) || zeroed.contains(index);
+  }
+
   void write(std::uint64_t index, std::uint32_t from, std::span<const std::byte> data,
              std::uint32_t block_bytes);
+  // The blocks read as zeros from now on, here and below; punched: their space goes too. Returns the
+  // promised units set free.
+  [[nodiscard]] std::uint64_t void_blocks(BlockRange range, bool punch);
   // The file ends at `new_size` from now on, below too. Returns the promised units set free.
   [[nodiscard]] std::uint64_t cut_at(std::uint64_t new_size, std::uint32_t block_bytes);
   // Puts the layer `below` under this one and becomes both. Returns the promised units set free.

@@ -111,6 +111,7 @@ Result<std::uint64_t> FileBytesImpl::promise(Ino ino, const Contents& contents,
       return fail(Errc::no_space);
     }
     const Block* const block = ARTFS_TRY(extents.find(need.index));
+    if (is_punched(buffer, need.index)) return fail(Errc::no_space);
     if (!block->unwritten || block->place.count < need.units) return fail(Errc::no_space);
   }
   return std::uint64_t{0};
@@ -191,21 +192,13 @@ Result<std::uint64_t> FileBytesImpl::count_holes(Ino ino, const Contents& conten
     return (buffer.active_ && buffer.active_->blocks.contains(index)) ||
            (buffer.in_flight_ && buffer.in_flight_->blocks.contains(index));
   };
-  const std::uint64_t run_first = run_of(range.first);
-  const format::Key prefix = format::extents_prefix(ino);
-  const format::Key after =
-      format::extent_key(ino, run_first - std::min<std::uint64_t>(run_first, 1));
-  Scan scan = volume_.scan(
-      {.prefix = prefix, .start_after = run_first == 0 ? std::string_view{} : after.view()});
+  ExtentScan scan(volume_, ino, range.first);
   while (ARTFS_TRY(scan.next())) {
-    const auto key = format::parse_key(scan.entry().key);
-    if (!key) return fail(Errc::record_corrupt, ino.raw);
-    if (key->block >= end) break;
-    const Run run = ARTFS_TRY(decode_run(ino, scan.entry().value));
-    for (std::uint64_t i = 0; i < run.size(); ++i) {
-      const std::uint64_t index = key->block + i;
-      if (index < range.first || index >= end || run[i].is_hole() || pending(index)) continue;
-      ++backed;
+    if (scan.first() >= end) break;
+    for (std::uint64_t i = 0; i < format::blocks_per_run; ++i) {
+      const std::uint64_t index = scan.first() + i;
+      if (!range.contains(index) || scan.run()[i].is_hole()) continue;
+      if (!pending(index) && !is_voided(buffer, index)) ++backed;
     }
   }
   return range.count - backed;

@@ -149,14 +149,38 @@ Result<void> write(Core& core, Ino ino, std::uint64_t offset, std::span<const st
   });
 }
 
-Result<void> fallocate(Core& core, Ino ino, const data::FileBytes::Range& range) {
+namespace {
+
+Result<void> check_range(const data::FileBytes::Range& range) {
   if (range.length == 0) return fail(Errc::invalid_argument);
   if (range.offset > format::file_size_max || range.length > format::file_size_max - range.offset) {
     return fail(Errc::file_too_big, range.offset);
   }
+  return {};
+}
+
+}  // namespace
+
+Result<void> fallocate(Core& core, Ino ino, const data::FileBytes::Range& range) {
+  ARTFS_TRY(check_range(range));
   return change_bytes(core, ino, [&](const data::Contents& contents, data::Buffer& buffer) {
     return core.bytes->fallocate(ino, contents, buffer, range);
   });
+}
+
+Result<void> clear(Core& core, Ino ino, const data::FileBytes::Range& range,
+                   data::FileBytes::Clear how) {
+  ARTFS_TRY(check_range(range));
+  return change_bytes(core, ino, [&](const data::Contents& contents, data::Buffer& buffer) {
+    return core.bytes->clear(ino, contents, buffer, range, how);
+  });
+}
+
+Result<std::uint64_t> seek(Core& core, Ino ino, const data::FileBytes::Seek& seek) {
+  const OpenInodes::Ref state = core.open.acquire(ino);
+  const base::MutexLock lock(state->mutex);
+  ARTFS_TRY(load(core, *state));
+  return core.bytes->seek(ino, state->contents, &state->buffer, seek);
 }
 
 Result<void> truncate_locked(Core& core, InodeState& state, std::uint64_t size) {

@@ -29,6 +29,9 @@ void forget(Core& core, Ino ino) noexcept;
 [[nodiscard]] Result<void> write(Core& core, Ino ino, std::uint64_t offset,
                                  std::span<const std::byte> data, const Caller& caller);
 [[nodiscard]] Result<void> fallocate(Core& core, Ino ino, const data::FileBytes::Range& range);
+[[nodiscard]] Result<void> clear(Core& core, Ino ino, const data::FileBytes::Range& range,
+                                 data::FileBytes::Clear how);
+[[nodiscard]] Result<std::uint64_t> seek(Core& core, Ino ino, const data::FileBytes::Seek& seek);
 // The latched error of earlier write-back, if any.
 [[nodiscard]] Result<void> flush(Core& core, Ino ino);
 

@@ -85,7 +85,7 @@ bool finish(Core& core, Item& item) {
   const Result<void> committed = commit_item(core, state, item);
   if (!committed) {
     item.error = committed.error();
-    state.write_error = item.error;
+    if (!state.write_error) state.write_error = item.error;  // the first one is the cause
     if (item.flush) core.bytes->aborted(std::move(item.flush));
   }
   if (state.dirty()) mark_dirty(core, state);

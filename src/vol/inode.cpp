@@ -50,8 +50,8 @@ void show_pending(const InodeState& state, Attr& attr) ARTFS_REQUIRES(state.mute
   if (state.pending.ctime) attr.ctime = std::max(attr.ctime, *state.pending.ctime);
   if (state.buffer.empty()) return;
   attr.size = state.buffer.size(state.contents);
-  attr.blocks_512 = blocks_shown(state.contents.units + state.buffer.reserved_units(),
-                                 state.contents.is_inline, attr.size);
+  attr.blocks_512 =
+      blocks_shown(state.buffer.units(state.contents), state.contents.is_inline, attr.size);
 }
 
 }  // namespace

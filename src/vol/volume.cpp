@@ -170,6 +170,26 @@ Result<void> Volume::fallocate(Ino ino, std::uint64_t offset, std::uint64_t leng
                         {.offset = offset, .length = length, .keep_size = keep_size});
 }
 
+Result<void> Volume::punch_hole(Ino ino, std::uint64_t offset, std::uint64_t length) {
+  return vol::clear(impl_->core(), ino, {.offset = offset, .length = length, .keep_size = true},
+                    data::FileBytes::Clear::punch);
+}
+
+Result<void> Volume::zero_range(Ino ino, std::uint64_t offset, std::uint64_t length,
+                                bool keep_size) {
+  return vol::clear(impl_->core(), ino,
+                    {.offset = offset, .length = length, .keep_size = keep_size},
+                    data::FileBytes::Clear::zero);
+}
+
+Result<std::uint64_t> Volume::seek_data(Ino ino, std::uint64_t offset) {
+  return vol::seek(impl_->core(), ino, {.offset = offset, .hole = false});
+}
+
+Result<std::uint64_t> Volume::seek_hole(Ino ino, std::uint64_t offset) {
+  return vol::seek(impl_->core(), ino, {.offset = offset, .hole = true});
+}
+
 Result<void> Volume::flush(Ino ino) {
   return vol::flush(impl_->core(), ino);
 }

@@ -66,7 +66,15 @@ class Lives {
   void operate() {
     DataFile& file = *files_[random_() % files_.size()];
     const std::uint64_t offset = random_() % 300000;
-    switch (random_() % 16) {
+    switch (random_() % 18) {
+      case 16:
+      case 17: {
+        const bool punch = random_() % 2 == 0;
+        REQUIRE(world_->clear(
+            file, {.offset = offset, .length = 1 + random_() % 100000, .keep_size = punch},
+            punch ? FileBytes::Clear::punch : FileBytes::Clear::zero));
+        break;
+      }
       case 0:
         REQUIRE(world_->truncate(file, random_() % (file.bytes.size() + 1)));
         break;

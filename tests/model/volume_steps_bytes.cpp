@@ -52,6 +52,20 @@ void VolumeWorld::read_both(int fd, Ino ino, std::uint64_t offset, std::size_t l
   differ(fmt::format("read at {}: differs at byte {} of {}", offset, at, *read));
 }
 
+// Where the volume says there is a hole, the host must have zeros.
+void VolumeWorld::check_holes(Ino ino, int fd) {
+  const std::uint64_t size = host_size(fd);
+  const std::uint64_t from = below(size + 1);
+  const Result<std::uint64_t> data = volume_->seek_data(ino, from);
+  if (!data && data.error().code != Errc::no_more_data) differ("seek_data");
+  const std::uint64_t to = data ? *data : size;
+  std::string bytes(std::min<std::uint64_t>(to - std::min(to, from), 1 << 20), 'x');
+  const ssize_t got = ::pread(fd, bytes.data(), bytes.size(), static_cast<off_t>(from));
+  if (got != static_cast<ssize_t>(bytes.size()) || bytes.find_first_not_of('\0') != bytes.npos) {
+    differ(fmt::format("seek_data from {} skips bytes before {}", from, to));
+  }
+}
+
 void VolumeWorld::write_path() {
   const std::string path = pick("f");
   const int fd = open_host(host(path));
@@ -110,18 +124,31 @@ void VolumeWorld::allocate_path() {
   const int fd = open_host(host(path));
   if (fd < 0) return;
   const Result<Ino> ino = resolve(path);
+  const std::uint64_t size = host_size(fd);
   const bool keep_size = chance(2);
-  const std::uint64_t offset = some_offset(host_size(fd));
+  const std::uint64_t offset = some_offset(size);
   const std::uint64_t length = chance(20) ? 0 : some_length();
-  begin(fmt::format("fallocate {} at {} length {} keep {}", path, offset, length, keep_size),
+  const std::uint64_t how = below(3);
+  begin(fmt::format("fallocate {} of {} at {} length {} keep {} way {}", path, size, offset, length,
+                    keep_size, how),
         {path});
+  int mode = keep_size ? FALLOC_FL_KEEP_SIZE : 0;
+  if (how == 1) mode = FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE;
+  // tmpfs has no zero range; what it does to the bytes can be done by hand.
+  const bool by_hand = how == 2;
   const int left = errno_of([&] {
-    return ::fallocate(fd, keep_size ? FALLOC_FL_KEEP_SIZE : 0, static_cast<off_t>(offset),
-                       static_cast<off_t>(length));
+    const int done = ::fallocate(fd, mode, static_cast<off_t>(offset), static_cast<off_t>(length));
+    if (done < 0 || !by_hand || offset >= host_size(fd)) return done;
+    const std::string zeros(std::min<std::uint64_t>(length, host_size(fd) - offset), '\0');
+    return ::pwrite(fd, zeros.data(), zeros.size(), static_cast<off_t>(offset)) < 0 ? -1 : 0;
   });
   ::close(fd);
-  const int right = ino ? code(volume_->fallocate(*ino, offset, length, keep_size)) : code(ino);
-  end(left, right, false);
+  const auto run = [&] {
+    if (how == 1) return volume_->punch_hole(*ino, offset, length);
+    if (how == 2) return volume_->zero_range(*ino, offset, length, keep_size);
+    return volume_->fallocate(*ino, offset, length, keep_size);
+  };
+  end(left, ino ? code(run()) : code(ino), false);
 }
 
 void VolumeWorld::open_handle() {
@@ -139,6 +166,7 @@ void VolumeWorld::write_handle() {
   if (handles_.empty()) return;
   const Handle handle = handles_[below(handles_.size())];
   write_both(handle.fd, handle.ino, {}, some_offset(host_size(handle.fd)));
+  check_holes(handle.ino, handle.fd);
 }
 
 void VolumeWorld::read_handle() {

@@ -163,6 +163,7 @@ class VolumeWorld {
 
   void write_both(int fd, Ino ino, const std::string& path, std::uint64_t offset);
   void read_both(int fd, Ino ino, std::uint64_t offset, std::size_t length);
+  void check_holes(Ino ino, int fd);
   void close_all();
   void open_volume();
 

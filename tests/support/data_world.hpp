@@ -139,6 +139,42 @@ struct DataWorld {
     return {};
   }
 
+  Result<void> clear(DataFile& file, const data::FileBytes::Range& range,
+                     data::FileBytes::Clear how) {
+    ARTFS_TRY(bytes->clear(file.ino, file.contents, file.buffer, range, how));
+    const std::uint64_t end = range.offset + range.length;
+    const bool grows = how == data::FileBytes::Clear::zero && !range.keep_size;
+    if (grows && end > file.bytes.size()) file.bytes.resize(end);
+    const std::uint64_t from = std::min<std::uint64_t>(range.offset, file.bytes.size());
+    const std::uint64_t to = std::min<std::uint64_t>(end, file.bytes.size());
+    std::fill(file.bytes.begin() + static_cast<std::ptrdiff_t>(from),
+              file.bytes.begin() + static_cast<std::ptrdiff_t>(to), '\0');
+    return {};
+  }
+
+  // Every hole reads as zeros, data and holes alternate, and the last one ends at the end.
+  void check_map(const DataFile& file) {
+    const auto seek = [&](std::uint64_t offset, bool hole) {
+      return bytes->seek(file.ino, file.contents, &file.buffer, {.offset = offset, .hole = hole});
+    };
+    std::uint64_t at = 0;
+    while (at < file.bytes.size()) {
+      const auto data = seek(at, false);
+      if (!data) REQUIRE(data.error().code == Errc::no_more_data);
+      const std::uint64_t hole_end = data ? *data : file.bytes.size();
+      REQUIRE(hole_end >= at);
+      REQUIRE(file.bytes.find_first_not_of('\0', at) >= hole_end);
+      if (hole_end > at) REQUIRE(seek(at, true) == Result<std::uint64_t>(at));
+      if (!data) break;
+      const auto hole = seek(*data, true);
+      REQUIRE(hole);
+      REQUIRE(*hole > *data);
+      at = *hole;
+    }
+    REQUIRE(seek(file.bytes.size(), false).error().code == Errc::no_more_data);
+    REQUIRE(seek(file.bytes.size(), true).error().code == Errc::no_more_data);
+  }
+
   std::string read(const DataFile& file, std::uint64_t offset, std::size_t count) {
     std::string out(count, '?');
     const auto got = bytes->read(file.ino, file.contents, &file.buffer, offset,

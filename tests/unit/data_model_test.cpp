@@ -69,7 +69,11 @@ class Model {
 
   void operate(Slot& slot) {
     DataFile& file = *slot.file;
-    switch (random_() % 16) {
+    switch (random_() % 18) {
+      case 16:
+      case 17:
+        tolerate(clear_part(file));
+        break;
       case 0:
         tolerate(world_.truncate(file, random_offset()));
         break;
@@ -102,6 +106,16 @@ class Model {
       default:
         tolerate(world_.write(file, random_offset(), random_bytes(random_, 1 + random_() % 6000)));
     }
+  }
+
+  Result<void> clear_part(DataFile& file) {
+    const bool punch = random_() % 2 == 0;
+    const bool to_the_end = random_() % 8 == 0;
+    return world_.clear(file,
+                        {.offset = random_offset(),
+                         .length = to_the_end ? std::uint64_t{1} << 50 : 1 + random_() % 200000,
+                         .keep_size = punch || to_the_end || random_() % 2 == 0},
+                        punch ? FileBytes::Clear::punch : FileBytes::Clear::zero);
   }
 
   // The disk is small: refusing is right, as long as nothing changed.
@@ -148,6 +162,7 @@ class Model {
   void check_all() {
     for (DataFile* file : files()) {
       REQUIRE(world_.read(*file, 0, file->bytes.size() + 1) == file->bytes);
+      world_.check_map(*file);
     }
     test::check_space(world_, files());
   }
