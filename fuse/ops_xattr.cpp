@@ -39,7 +39,12 @@ void op_listxattr(fuse_req_t request, fuse_ino_t ino, std::size_t size) noexcept
   const Result<std::vector<std::string>> names = volume_of(request).list_xattrs(Ino{ino});
   if (!names) return std::move(reply).error(names.error());
   std::string list;  // each name with its final NUL
-  for (const std::string& name : *names) list.append(name).push_back('\0');
+  // Names of the administrator's are not even shown to others, as everywhere.
+  const bool shows_trusted = fuse_req_ctx(request)->uid == 0;
+  for (const std::string& name : *names) {
+    if (!shows_trusted && name.starts_with("trusted.")) continue;
+    list.append(name).push_back('\0');
+  }
   std::move(reply).sized(list, size);
 }
 

@@ -7,7 +7,7 @@ set -euo pipefail
 declare -A packages=(
   [build]="g++ meson ninja-build pkg-config python3 libfuse3-dev fuse3 liburing-dev libfmt-dev libspdlog-dev
            libxxhash-dev libexpected-dev libcli11-dev nlohmann-json3-dev catch2"
-  [test]="attr git rsync sqlite3 tar"
+  [test]="attr e2fsprogs git rsync sqlite3 tar"
   [check]="clang-14 libclang-rt-14-dev clang-format-14 clang-tidy-14 llvm-14 shellcheck"
   [bench]="fio liblmdb-dev librocksdb-dev libsqlite3-dev"
 )
