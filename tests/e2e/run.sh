@@ -5,7 +5,8 @@
 #
 # A test is given ARTFS (the program) and starts in an empty directory of its own ($PWD, also TMPDIR).
 # Exit 0 is a pass, 77 a skip, anything else a failure. What it leaves mounted below that directory,
-# or running from it, is cleaned up and makes it fail. The last line is "N passed, N failed, N skipped".
+# or running from it, is cleaned up and makes it fail. "artfs: N assertions" in its output is added up, and what it
+# says it masked is repeated. The last line is "N passed, N failed, N skipped".
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -26,7 +27,7 @@ daemons_below() {
 }
 
 run_one() {
-  local test=$1 name status=0 start=$SECONDS work left mount pid
+  local test=$1 name status=0 start=$SECONDS work left mount pid counted
   name=$(basename "$test" .test)
   work=$(mktemp -d "${TMPDIR:-/tmp}/artfs-e2e-$name.XXXXXX")
   (cd "$work" && TMPDIR=$work exec timeout --kill-after=20 "$limit_s" "$test") \
@@ -49,7 +50,13 @@ run_one() {
   rm -rf --one-file-system "$work" || true
 
   case $status in
-    0) echo "ok     $name ($((SECONDS - start)) s)" && echo pass >"$results/$name.result" ;;
+    0)
+      counted=$(sed -n 's/^artfs: \([0-9]*\) assertions.*/\1/p' "$results/$name.log")
+      echo "ok     $name ($((SECONDS - start)) s${counted:+, $counted assertions})"
+      echo pass >"$results/$name.result"
+      [ -z "$counted" ] || echo "$counted" >"$results/$name.assertions"
+      grep '^MASKED' "$results/$name.log" | sed "s/^/       $name: /" || true
+      ;;
     77)
       echo "skip   $name: $(tail -n 1 "$results/$name.log")"
       echo skip >"$results/$name.result"
@@ -86,5 +93,7 @@ done
 wait
 
 failed=$(count_of fail)
+cat "$results"/*.assertions 2>/dev/null |
+  awk '{sum += $1} END {if (sum) print sum " assertions of the POSIX suite hold on the mount, as on ext4"}'
 echo "$(count_of pass) passed, $failed failed, $(count_of skip) skipped"
 [ "$failed" -eq 0 ]

@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "posix/groups.hpp"
+
+namespace artfs::posix {
+
+std::vector<Group> all_groups() {
+  std::vector<Group> groups;
+  for (const auto add : {path_groups, name_groups, rename_groups}) {
+    add(groups);
+  }
+  return groups;
+}
+
+}  // namespace artfs::posix
