@@ -64,12 +64,13 @@ void op_rmdir(fuse_req_t request, fuse_ino_t parent, const char* name) noexcept 
 void op_rename(fuse_req_t request, fuse_ino_t parent, const char* name, fuse_ino_t new_parent,
                const char* new_name, unsigned flags) noexcept {
   Reply reply(request);
-  constexpr unsigned known = RENAME_NOREPLACE | RENAME_EXCHANGE;
+  constexpr unsigned known = RENAME_NOREPLACE | RENAME_EXCHANGE | RENAME_WHITEOUT;
   if ((flags & ~known) != 0) return std::move(reply).error({Errc::invalid_argument, flags});
   const RenameFlags rename_flags{.no_replace = (flags & RENAME_NOREPLACE) != 0,
-                                 .exchange = (flags & RENAME_EXCHANGE) != 0};
-  std::move(reply).done(
-      volume_of(request).rename({Ino{parent}, name}, {Ino{new_parent}, new_name}, rename_flags));
+                                 .exchange = (flags & RENAME_EXCHANGE) != 0,
+                                 .whiteout = (flags & RENAME_WHITEOUT) != 0};
+  std::move(reply).done(volume_of(request).rename({Ino{parent}, name}, {Ino{new_parent}, new_name},
+                                                  rename_flags, caller_of(request)));
 }
 
 void op_readlink(fuse_req_t request, fuse_ino_t ino) noexcept {

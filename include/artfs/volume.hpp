@@ -83,6 +83,7 @@ struct Place {
 struct RenameFlags {
   bool no_replace = false;
   bool exchange = false;
+  bool whiteout = false;  // a character device 0:0 stays at the old name (overlayfs)
 };
 
 struct DirEntry {
@@ -124,8 +125,11 @@ struct RepairReport {
   std::vector<std::string> problems;  // not empty: nothing was done, because of these
 };
 
-// An open directory. Offsets 1 and 2 follow "." and ".."; the rest are 63-bit hashes of names, stable
-// across restarts. An entry present throughout is returned exactly once, whatever changes beside it.
+// An open directory. Offsets 1 and 2 follow "." and ".."; the rest are the numbers of entries, which are
+// stable across restarts and never given to another entry; listings are in their order. An entry present
+// throughout is returned exactly once, whatever changes beside it, and after a seek to any offset there ever
+// was, also of an entry that is gone: what follows it, whole. What is made after the listing began may come
+// or not; a listing ends although others go on making entries.
 // Threading: one thread at a time.
 class ARTFS_EXPORT DirStream {
  public:
@@ -188,7 +192,9 @@ class ARTFS_EXPORT Volume {
   [[nodiscard]] Result<void> unlink(Ino parent, std::string_view name);
   [[nodiscard]] Result<void> rmdir(Ino parent, std::string_view name);
   using Place = artfs::Place;
-  [[nodiscard]] Result<void> rename(Place from, Place to, RenameFlags flags);
+  // The caller matters for a whiteout alone: it owns it.
+  [[nodiscard]] Result<void> rename(Place from, Place to, RenameFlags flags,
+                                    const Caller& caller = {});
 
   // Open files. open_file and release pair up; an unlinked inode lives until its last release.
   [[nodiscard]] Result<void> open_file(Ino ino);

@@ -10,7 +10,6 @@ namespace artfs::format {
 namespace {
 
 static_assert(std::is_trivially_copyable_v<InodeHeader>);
-static_assert(std::is_trivially_copyable_v<DirentValue>);
 
 constexpr std::uint32_t nanoseconds_per_second = 1'000'000'000;
 
@@ -165,22 +164,8 @@ Result<Inode> decode_inode(Ino ino, std::string_view record) {
   return inode;
 }
 
-std::string encode(const Dirent& dirent) {
-  DirentValue value{};
-  value.ino = dirent.ino.raw;
-  value.type = static_cast<std::uint8_t>(dirent.type >> 12);
-  std::string out;
-  append(out, value);
-  return out;
-}
-
-Result<Dirent> decode_dirent(Ino dir, std::string_view value) {
-  std::string_view rest = value;
-  DirentValue raw{};
-  if (!take(rest, raw) || !rest.empty()) return fail(Errc::record_corrupt, dir.raw);
-  const Dirent dirent{Ino{raw.ino}, static_cast<std::uint32_t>(raw.type) << 12};
-  if (!dirent.ino || !known_type(dirent.type)) return fail(Errc::record_corrupt, dir.raw);
-  return dirent;
+bool is_known_type(std::uint32_t type) noexcept {
+  return known_type(type);
 }
 
 }  // namespace artfs::format

@@ -138,23 +138,6 @@ static_assert(sizeof(InodeXattrHeader) == 3);
 void encode(const Inode& inode, std::string& out);
 [[nodiscard]] Result<Inode> decode_inode(Ino ino, std::string_view record);
 
-// The value of a "d/" key.
-struct DirentValue {
-  le64 ino;               // 0x00
-  std::uint8_t type = 0;  // 0x08  mode >> 12
-};
-
-static_assert(sizeof(DirentValue) == 9);
-
-struct Dirent {
-  Ino ino;
-  std::uint32_t type = 0;  // mode_* bits
-
-  friend bool operator==(const Dirent&, const Dirent&) = default;
-};
-
-[[nodiscard]] std::string encode(const Dirent& dirent);
-// record_corrupt, detail = the directory.
-[[nodiscard]] Result<Dirent> decode_dirent(Ino dir, std::string_view value);
+[[nodiscard]] bool is_known_type(std::uint32_t type) noexcept;
 
 }  // namespace artfs::format

@@ -4,7 +4,7 @@
 // Contract:   class letter, '/', inode number big-endian (numeric order = key order), then by class:
 //               d/<dir>/<name>    name in a directory          i/<ino>           inode record
 //               e/<ino>/<block>   run of content blocks        x/<ino>/<name>    large xattr value
-//               o/<ino>           unlinked but in use
+//               o/<ino>           unlinked but in use   n/<dir>/<number>  the name with that number
 //             A Key is a value with its bytes inside; views of it live as long as it does. parse_*
 //             accept exactly what the makers produce and are total over any bytes.
 // Cost:       no allocation; a Key is 272 bytes.
@@ -65,6 +65,15 @@ static_assert(key_name_off + key_name_bytes_max <= 272);
   return dirents_prefix(dir).add(name);
 }
 
+// The same entries by number, which is the order of listings.
+[[nodiscard]] inline Key numbers_prefix(Ino dir) noexcept {
+  return Key().add("n/").add_number(dir.raw).add("/");
+}
+
+[[nodiscard]] inline Key number_key(Ino dir, std::uint64_t number) noexcept {
+  return numbers_prefix(dir).add_number(number);
+}
+
 [[nodiscard]] inline Key inode_key(Ino ino) noexcept {
   return Key().add("i/").add_number(ino.raw);
 }
@@ -92,6 +101,7 @@ static_assert(key_name_off + key_name_bytes_max <= 272);
 }
 
 inline constexpr std::string_view dirents_class = "d/";
+inline constexpr std::string_view numbers_class = "n/";
 inline constexpr std::string_view inodes_class = "i/";
 inline constexpr std::string_view extents_class = "e/";
 inline constexpr std::string_view xattrs_class = "x/";
@@ -106,27 +116,29 @@ inline constexpr std::string_view orphans_class = "o/";
   return number;
 }
 
-// A key taken apart. `name` is the dirent's or the xattr's; `block` the extent's first block.
+// A key taken apart. `name` is the dirent's or the xattr's; `block` the extent's first block; `number` the
+// entry's.
 struct ParsedKey {
-  char kind = 0;  // 'd', 'i', 'e', 'x', 'o'
+  char kind = 0;  // 'd', 'n', 'i', 'e', 'x', 'o'
   Ino ino;
   std::string_view name;
   std::uint64_t block = 0;
+  std::uint64_t number = 0;
 };
 
 [[nodiscard]] inline std::optional<ParsedKey> parse_key(std::string_view key) noexcept {
   constexpr std::size_t number_end = 2 + key_number_bytes;
   if (key.size() < number_end || key[1] != '/') return std::nullopt;
-  ParsedKey parsed{.kind = key[0], .ino = Ino{number_at(key, 2)}, .name = {}, .block = 0};
+  ParsedKey parsed{.kind = key[0], .ino = Ino{number_at(key, 2)}, .name = {}};
   if (!parsed.ino) return std::nullopt;
   if (parsed.kind == 'i' || parsed.kind == 'o') {
     return key.size() == number_end ? std::optional(parsed) : std::nullopt;
   }
   if (key.size() <= key_name_off || key[number_end] != '/') return std::nullopt;
   const std::string_view rest = key.substr(key_name_off);
-  if (parsed.kind == 'e') {
+  if (parsed.kind == 'e' || parsed.kind == 'n') {
     if (rest.size() != key_number_bytes) return std::nullopt;
-    parsed.block = number_at(rest, 0);
+    (parsed.kind == 'e' ? parsed.block : parsed.number) = number_at(rest, 0);
     return parsed;
   }
   if (parsed.kind != 'd' && parsed.kind != 'x') return std::nullopt;

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a volume fixes at mkfs: the record under volume_settings_key.
 //
-// Contract:   written once, in the transaction that makes the root directory; strict on decode.
+// Contract:   written in the transaction that makes the root directory; strict on decode. Version 1 had no
+//             flags, so what they say of a volume of it is "no"; the first opening that may write makes
+//             what is missing and writes version 2, which older programs refuse.
 // Errors:     record_corrupt; store_newer for a version we do not know.
 #pragma once
 
@@ -35,13 +37,15 @@ enum class VolumeCounter : std::uint8_t {
   return static_cast<std::size_t>(counter);
 }
 
-inline constexpr std::uint32_t volume_settings_version = 1;
+inline constexpr std::uint32_t volume_settings_version = 2;
+inline constexpr std::uint32_t volume_flag_numbered = 2;  // every entry stands under "n/" too
 
 struct VolumeSettingsRecord {
   base::le32 version;           // 0x00
   base::le32 inline_bytes_max;  // 0x04  0 to inline_bytes_limit
   base::le32 block_bytes;       // 0x08  power of two, block_bytes_min to block_bytes_max
-  std::array<std::uint8_t, 20> reserved{};  // 0x0c  zero
+  base::le32 flags;             // 0x0c  volume_flag_*; unknown ones are refused; version 1: zero
+  std::array<std::uint8_t, 16> reserved{};  // 0x10  zero
 };
 
 static_assert(sizeof(VolumeSettingsRecord) == 0x20);
@@ -49,6 +53,7 @@ static_assert(sizeof(VolumeSettingsRecord) == 0x20);
 struct VolumeSettings {
   std::uint32_t inline_bytes_max = 2048;
   std::uint32_t block_bytes = 65536;
+  bool is_numbered = true;  // directories can be listed by number
 
   friend bool operator==(const VolumeSettings&, const VolumeSettings&) = default;
 };

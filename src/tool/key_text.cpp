@@ -6,6 +6,7 @@
 #include <charconv>
 #include <cstdint>
 
+#include "format/dirent.hpp"
 #include "format/inode.hpp"
 #include "format/key.hpp"
 
@@ -14,7 +15,7 @@ namespace artfs::tool {
 namespace {
 
 constexpr bool is_class(char letter) {
-  return std::string_view("dieox").find(letter) != std::string_view::npos;
+  return std::string_view("dnieox").find(letter) != std::string_view::npos;
 }
 
 // A decimal number at the front of `rest`, if one stands there whole (up to '/' or the end).
@@ -59,6 +60,12 @@ std::string inode_text(const format::Inode& inode) {
   return text;
 }
 
+std::string dirent_text(const format::Dirent& dirent) {
+  std::string text = fmt::format("inode {} type {:o}", dirent.ino.raw, dirent.type);
+  if (dirent.number != dirent.ino.raw) text += fmt::format(" number {}", dirent.number);
+  return text;
+}
+
 }  // namespace
 
 std::string escaped_text(std::string_view bytes) {
@@ -79,6 +86,7 @@ std::string volume_key_text(std::string_view key) {
   if (!parsed) return escaped_text(key);
   std::string text = fmt::format("{}/{}", parsed->kind, parsed->ino.raw);
   if (parsed->kind == 'e') text += fmt::format("/{}", parsed->block);
+  if (parsed->kind == 'n') text += fmt::format("/{}", parsed->number);
   if (!parsed->name.empty()) text += "/" + escaped_text(parsed->name);
   return text;
 }
@@ -87,7 +95,12 @@ std::string volume_value_text(std::string_view key, std::string_view value) {
   const std::optional<format::ParsedKey> parsed = format::parse_key(key);
   if (parsed && parsed->kind == 'd') {
     const Result<format::Dirent> dirent = format::decode_dirent(parsed->ino, value);
-    if (dirent) return fmt::format("inode {} type {:o}", dirent->ino.raw, dirent->type);
+    if (dirent) return dirent_text(*dirent);
+  }
+  if (parsed && parsed->kind == 'n') {
+    const Result<format::NamedDirent> entry =
+        format::decode_by_number(parsed->ino, parsed->number, value);
+    if (entry) return dirent_text(entry->dirent) + " name " + escaped_text(entry->name);
   }
   if (parsed && parsed->kind == 'i') {
     const Result<format::Inode> inode = format::decode_inode(parsed->ino, value);
@@ -102,7 +115,7 @@ std::string volume_key_prefix(std::string_view text) {
   std::string out(text.substr(0, 2));
   std::string_view rest = text.substr(2);
   if (!take_number(rest, out)) return std::string(text);
-  if (text[0] == 'e' && rest.starts_with('/') && rest.size() > 1) {
+  if ((text[0] == 'e' || text[0] == 'n') && rest.starts_with('/') && rest.size() > 1) {
     out.push_back('/');
     rest.remove_prefix(1);
     if (!take_number(rest, out)) out.append(rest);

@@ -38,10 +38,11 @@ struct Seen {
 class Checker {
  public:
   Checker(Core& core, const CheckOptions& options) noexcept
-      : core_(core), space_(core, options, out_) {}
+      : core_(core), space_(core, options, out_), numbers_(core, out_) {}
 
   Result<CheckReport> run() {
     ARTFS_TRY(scan_names());
+    ARTFS_TRY(numbers_.finish());
     ARTFS_TRY(scan_inodes());
     ARTFS_TRY(scan_orphans());
     ARTFS_TRY(scan_owned());
@@ -79,6 +80,7 @@ class Checker {
       ++out_.entries;
       const Result<Dirent> entry = format::decode_dirent(key.ino, value);
       if (!entry) return problem("directory {}: entry {} is damaged", key.ino.raw, key.name);
+      numbers_.add_name(key.ino, *entry, key.name);
       if (!check_name(key.name)) problem("directory {}: impossible name", key.ino.raw);
       names_.push_back({.ino = entry->ino.raw, .dir = key.ino.raw, .type = entry->type});
       Listing& listing = listings_[key.ino.raw];
@@ -241,6 +243,7 @@ class Checker {
   Core& core_;
   CheckReport out_;
   SpaceCheck space_;
+  NumberCheck numbers_;
   std::vector<Name> names_;
   std::unordered_map<std::uint64_t, Listing> listings_;       // by directory
   std::unordered_map<std::uint64_t, Seen> seen_;              // by inode

@@ -2,7 +2,7 @@
 // check: a walk over everything a volume holds, compared with what its records say of each other.
 //
 // Contract:   reads the committed state and changes nothing. Found: names without inode or of another
-//             type, wrong link counts, wrong parents and entry counts, inodes nobody can reach, orphans
+//             type, entries that listings miss or make up, wrong link counts, wrong parents and entry counts, inodes nobody can reach, orphans
 //             without mark and marks without orphan, attributes and extents of nobody, extents that
 //             overlap, leave the file or disagree with the record, free space that is not the
 //             complement, counters that differ from the walk, and what Store::verify finds.
@@ -21,6 +21,7 @@
 
 #include "artfs/volume.hpp"
 
+#include "format/dirent.hpp"
 #include "format/inode.hpp"
 #include "format/key.hpp"
 #include "vol/core.hpp"
@@ -32,6 +33,25 @@ namespace artfs::vol {
 inline constexpr std::size_t problems_max = 1000;  // reported; more say little more
 
 void report(CheckReport& out, std::string problem);
+
+// The entries by name and by number: the same ones.
+class NumberCheck {
+ public:
+  NumberCheck(Core& core, CheckReport& out) noexcept : core_(core), out_(out) {}
+
+  // Once per entry by name that can be read.
+  void add_name(Ino dir, const format::Dirent& entry, std::string_view name);
+  // After the last one.
+  [[nodiscard]] Result<void> finish();
+
+ private:
+  Result<void> compare();
+
+  Core& core_;
+  CheckReport& out_;
+  std::uint64_t names_ = 0;
+  std::uint64_t sum_ = 0;  // of all entries by name, less all by number
+};
 
 // The extents of all files, and the space between them.
 class SpaceCheck {

@@ -4,11 +4,14 @@
 #include "vol/names.hpp"
 
 namespace artfs::vol {
-namespace {
 
 using format::Inode;
 
+namespace {
+
 constexpr std::uint32_t set_gid = 02000;
+
+}  // namespace
 
 // The mode and owner of a child: umask, and the group of a setgid directory, which its
 // subdirectories pass on (inode_init_owner of Linux).
@@ -33,6 +36,8 @@ Inode new_inode(const Inode& dir, const NewInode& what, const Caller& caller) {
   inode.atime = inode.mtime = inode.ctime = inode.btime = time;
   return inode;
 }
+
+namespace {
 
 Result<void> check_new(const NewInode& what) {
   switch (what.mode & format::mode_type_mask) {
@@ -81,7 +86,7 @@ Result<Attr> make(Core& core, Place place, const NewInode& what, const Caller& c
   touch_directory(dir, 1, inode.btime);
   const Ino ino = ARTFS_TRY(core.inos->allocate(place.parent));
   Txn txn;
-  put_entry(core, txn, place, {.ino = ino, .type = inode.type()});
+  put_entry(core, txn, place, format::first_entry(ino, inode.type()));
   put_inode(core, txn, ino, inode);
   put_inode(core, txn, place.parent, dir);
   count(core, txn, format::VolumeCounter::inodes, 1);

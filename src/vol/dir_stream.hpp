@@ -1,27 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0
-// DirStreamImpl: an open directory: a scan of its names with offsets one can come back to.
+// DirStreamImpl: an open directory: a scan of its entries by number.
 //
-// Contract:   as DirStream in volume.hpp. The offset of an entry is a hash of its name, so it means
-//             the same in every stream and after a restart. Where it is in the directory is known
-//             without a search for the current position and for the window of entries returned last
-//             (a reader that discards the end of a reply comes back into it), also when the entry was
-//             removed since. Any other offset is searched for by reading the directory from its start
-//             until a name has that hash; if none has it (the entry was removed meanwhile), the
-//             stream starts over, so that nothing is lost and some entries may come again. Of two
-//             names with one hash (once in 10^5 directories of ten million names) the current
-//             position and the window tell them apart, a search finds the first.
-// Threading:  one thread at a time; locks nothing.
-// Cost:       a step is a step of Scan; the window holds at most window_entries_max names and
-//             window_bytes_max bytes, whatever the size of the directory. A search reads up to the
-//             whole directory: about a second for ten million entries.
+// Contract:   as DirStream in volume.hpp. An entry's offset is its number (format/dirent.hpp), which it
+//             has from its first moment to its last and which no other entry ever has: so an offset
+//             means the same in every stream and after a restart, and also the place of an entry that is
+//             gone. A name that is replaced or exchanged keeps its number, a renamed one too: who
+//             renames what he lists, or replaces it, sees each once and comes to an end. Entries made
+//             after the stream read its first one are not listed, but for the rest of one run of 64
+//             numbers: the listing of a directory that others fill ends.
+//             A volume that was last written before entries had numbers, opened read-only, is listed by
+//             name; offsets are ordinals then.
+// Threading:  one thread at a time; locks nothing but the number allocator, once.
+// Cost:       a step is a step of Scan, a seek one descent; the memory of one batch of a Scan, whatever the
+//             size of the directory. Entries come in the order of their inodes, so that whoever looks at
+//             each (ls -l, cp -a, rm -rf) walks the records of neighbours.
+// Source:     btrfs' directory index. Considered instead, and rejected: a persisted order by hash (random
+//             inodes for whoever looks at what he lists, and two names may share an offset); offsets that are
+//             hashes with a window per open directory, as we had it (a seek outside of the window read the
+//             directory from its start, and started over when the entry was gone). What it costs: a second
+//             record per entry, README has the figures.
 #pragma once
 
-#include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <optional>
 #include <string>
-#include <string_view>
 
 #include "artfs/volume.hpp"
 
@@ -29,54 +31,34 @@
 
 namespace artfs::vol {
 
-// 63 bits, never 0 to 2.
-[[nodiscard]] std::int64_t name_offset(std::string_view name) noexcept;
-
 class DirStreamImpl {
  public:
-  using Hash = std::int64_t (*)(std::string_view) noexcept;
-
-  static constexpr std::size_t window_entries_max = 8192;
-  static constexpr std::size_t window_bytes_max = 256 * kib;
   static constexpr std::int64_t after_dot = 1;
   static constexpr std::int64_t after_dotdot = 2;
 
-  // `hash` is replaced by tests only, to make collisions and small windows likely.
-  DirStreamImpl(Core& core, Ino dir, Hash hash = name_offset,
-                std::size_t window_entries = window_entries_max) noexcept
-      : core_(core), dir_(dir), hash_(hash), window_entries_(window_entries) {}
+  DirStreamImpl(Core& core, Ino dir) noexcept : core_(core), dir_(dir) {}
 
   [[nodiscard]] Result<void> seek(std::int64_t offset);
   [[nodiscard]] Result<const DirEntry*> next();
   void unread() noexcept;
 
  private:
-  struct Seen {
-    std::int64_t offset;
-    std::string name;
-  };
-
-  Result<const DirEntry*> step();
+  Result<bool> step_dots();
+  Result<bool> step_number();
   Result<bool> step_name();
-  Result<void> search(std::int64_t offset);
-  void start_after(std::string_view name);
-  void remember();
-  [[nodiscard]] const Seen* find_seen(std::int64_t offset) const noexcept;
+  void start_numbers();
+  Result<void> start_names();
 
   Core& core_;
   const Ino dir_;
-  const Hash hash_;
-  const std::size_t window_entries_;
-  std::optional<Scan> scan_;   // none: "." and ".." are not passed yet
-  std::string scan_start_;     // what scan_'s views point to
+  std::optional<Scan> scan_;   // none: starts behind position_
+  std::uint64_t bound_ = 0;    // entries from here on are newer than the listing; 0: not known yet
   std::string name_;           // of entry_
-  DirEntry entry_;             // the last one returned; offset 0: none yet
+  DirEntry entry_;             // the last one returned
   std::int64_t before_ = 0;    // position before entry_
   std::int64_t position_ = 0;  // where the next entry follows
   bool unread_ = false;        // entry_ comes again
   bool end_ = false;
-  std::deque<Seen> window_;
-  std::size_t window_bytes_ = 0;
 };
 
 }  // namespace artfs::vol

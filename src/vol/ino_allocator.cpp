@@ -32,6 +32,11 @@ Result<void> InoAllocator::reserve_ahead() {
   return {};
 }
 
+std::uint64_t InoAllocator::bound() const {
+  const base::MutexLock lock(mutex_);
+  return reserved_.next;
+}
+
 Result<InoAllocator::Run> InoAllocator::new_run() {
   if (reserved_.next == reserved_.end && ahead_.next != ahead_.end) {
     reserved_ = std::exchange(ahead_, Run{});

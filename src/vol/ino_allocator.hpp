@@ -34,6 +34,8 @@ class InoAllocator {
 
   // A number for a new child of `directory`.
   [[nodiscard]] Result<Ino> allocate(Ino directory) ARTFS_EXCLUDES(mutex_);
+  // Above every number that allocate() returned so far; runs begun already may still give lower ones.
+  [[nodiscard]] std::uint64_t bound() const ARTFS_EXCLUDES(mutex_);
   // Keeps at least half a chunk durably reserved.
   [[nodiscard]] Result<void> reserve_ahead() ARTFS_EXCLUDES(mutex_);
 
@@ -54,7 +56,7 @@ class InoAllocator {
   Store& store_;
   Tree tree_;
   std::size_t counter_;
-  base::Mutex mutex_{base::Rank::ino_allocator};
+  mutable base::Mutex mutex_{base::Rank::ino_allocator};
   Run reserved_ ARTFS_GUARDED_BY(mutex_);  // not yet given to a directory
   Run ahead_ ARTFS_GUARDED_BY(mutex_);     // durable, follows when reserved_ is used up
   std::unordered_map<std::uint64_t, Run> runs_ ARTFS_GUARDED_BY(mutex_);

@@ -108,10 +108,17 @@ void put_inode(Core& core, Txn& txn, Ino ino, const format::Inode& inode) {
 
 void put_entry(Core& core, Txn& txn, Place place, const format::Dirent& entry) {
   txn.put(core.tree, format::dirent_key(place.parent, place.name), format::encode(entry));
+  txn.put(core.tree, format::number_key(place.parent, entry.number),
+          format::encode_by_number({.dirent = entry, .name = place.name}));
 }
 
-void erase_entry(Core& core, Txn& txn, Place place) {
+void erase_entry(Core& core, Txn& txn, Place place, const format::Dirent& entry) {
   txn.erase(core.tree, format::dirent_key(place.parent, place.name));
+  txn.erase(core.tree, format::number_key(place.parent, entry.number));
+}
+
+Result<std::uint64_t> new_number(Core& core, Ino dir) {
+  return ARTFS_TRY(core.inos->allocate(dir)).raw;
 }
 
 void count(Core& core, Txn& txn, format::VolumeCounter counter, std::int64_t delta) {

@@ -13,6 +13,7 @@
 
 #include "artfs/volume.hpp"
 
+#include "format/dirent.hpp"
 #include "format/inode.hpp"
 #include "vol/core.hpp"
 
@@ -33,8 +34,14 @@ namespace artfs::vol {
                                                    std::string_view name);
 
 void put_inode(Core& core, Txn& txn, Ino ino, const format::Inode& inode);
+// An entry in both orders, by name and by number. What is put must replace nothing (its number comes from
+// first_entry or new_number), replace the entry of its name with the same number, or follow the erasure of
+// the entry whose number it takes over.
 void put_entry(Core& core, Txn& txn, Place place, const format::Dirent& entry);
-void erase_entry(Core& core, Txn& txn, Place place);
+// `entry` as it stands.
+void erase_entry(Core& core, Txn& txn, Place place, const format::Dirent& entry);
+// For an entry of `dir` that no inode is made with.
+[[nodiscard]] Result<std::uint64_t> new_number(Core& core, Ino dir);
 void count(Core& core, Txn& txn, format::VolumeCounter counter, std::int64_t delta);
 
 // A name was added (entries 1), removed (-1) or replaced (0) in the directory.

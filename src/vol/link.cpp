@@ -33,19 +33,20 @@ Result<Attr> link_locked(Core& core, Ino ino, Place place) {
   if (ARTFS_TRY(find_entry(core, place.parent, place.name))) return fail(Errc::entry_exists);
   Inode inode = ARTFS_TRY(load_inode(core, ino));
   if (inode.is_directory()) return fail(Errc::operation_not_permitted, ino.raw);
+  if (inode.nlink >= links_max) return fail(Errc::too_many_links, ino.raw);
+  const std::uint64_t number = ARTFS_TRY(new_number(core, place.parent));
   const bool is_first = inode.nlink == 0;
   const OpenInodes::Ref state = is_first ? core.open.find(ino) : OpenInodes::Ref();
   if (is_first && (!state || !take_from_orphans(*state))) {
     return fail(Errc::entry_not_found, ino.raw);
   }
-  if (inode.nlink >= links_max) return fail(Errc::too_many_links, ino.raw);
 
   const Timestamp time = now();
   ++inode.nlink;
   inode.ctime = time;
   touch_directory(dir, 1, time);
   Txn txn;
-  put_entry(core, txn, place, {.ino = ino, .type = inode.type()});
+  put_entry(core, txn, place, {.ino = ino, .type = inode.type(), .number = number});
   put_inode(core, txn, ino, inode);
   put_inode(core, txn, place.parent, dir);
   if (is_first) {
@@ -67,7 +68,7 @@ Result<void> unlink_locked(Core& core, Place place, Dirent entry) {
   touch_directory(dir, -1, time);
   inode.ctime = time;
   data::Change change;
-  erase_entry(core, change.txn, place);
+  erase_entry(core, change.txn, place, entry);
   put_inode(core, change.txn, place.parent, dir);
   AfterUnlink after = AfterUnlink::nothing;
   if (inode.nlink > 1) {
@@ -93,7 +94,7 @@ Result<void> rmdir_locked(Core& core, Place place, Dirent entry) {
   --parent.nlink;
   dir.ctime = time;
   data::Change change;
-  erase_entry(core, change.txn, place);
+  erase_entry(core, change.txn, place, entry);
   put_inode(core, change.txn, place.parent, parent);
   const AfterUnlink after = ARTFS_TRY(remove_last_link(core, change, entry.ino, dir));
   ARTFS_TRY(core.bytes->commit(change));

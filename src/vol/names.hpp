@@ -13,6 +13,7 @@
 
 #include "artfs/volume.hpp"
 
+#include "format/inode.hpp"
 #include "vol/core.hpp"
 
 namespace artfs::vol {
@@ -27,6 +28,10 @@ struct NewInode {
   bool open = false;  // with one opener
 };
 
+// The record of a child of `dir`: umask, and what a setgid directory passes on.
+[[nodiscard]] format::Inode new_inode(const format::Inode& dir, const NewInode& what,
+                                      const Caller& caller);
+
 [[nodiscard]] Result<Attr> make(Core& core, Place place, const NewInode& what,
                                 const Caller& caller);
 
@@ -37,6 +42,14 @@ struct NewInode {
 [[nodiscard]] Result<Attr> link(Core& core, Ino ino, Place place);
 [[nodiscard]] Result<void> unlink(Core& core, Place place);
 [[nodiscard]] Result<void> rmdir(Core& core, Place place);
-[[nodiscard]] Result<void> rename(Core& core, Place from, Place to, RenameFlags flags);
+
+struct Renaming {
+  Place from;
+  Place to;
+  RenameFlags flags;
+  Caller caller;  // owns the whiteout
+};
+
+[[nodiscard]] Result<void> rename(Core& core, const Renaming& what);
 
 }  // namespace artfs::vol

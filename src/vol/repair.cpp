@@ -89,6 +89,7 @@ Result<RepairReport> Repair::run() {
   ARTFS_TRY(settle_directories_named_twice());
   ARTFS_TRY(break_circles());
   ARTFS_TRY(settle_nameless());
+  ARTFS_TRY(rebuild_numbers());
   ARTFS_TRY(scan_xattrs());
   ARTFS_TRY(scan_extents());
   ARTFS_TRY(write_records());
@@ -229,7 +230,7 @@ Result<void> Repair::write_counters() {
   std::uint64_t inodes = 0;
   std::uint64_t directories = 0;
   std::uint64_t orphans = 0;
-  std::uint64_t highest = 0;
+  std::uint64_t highest = std::max(highest_number_, last_new_number_);
   for (const auto& [ino, facts] : facts_) {
     if (facts.is_dropped) continue;
     ++inodes;
@@ -269,11 +270,13 @@ Result<RepairReport> repair(Store& store) {
   if (!tree || !space) return fail(Errc::store_foreign);
   const Result<Record> settings = tree->get(format::volume_settings_key);
   if (!settings && settings.error().code != Errc::key_not_found) return fail(settings.error());
-  if (!settings || !format::decode_volume_settings(settings->value)) {
+  const Result<format::VolumeSettings> decoded =
+      settings ? format::decode_volume_settings(settings->value) : fail(settings.error());
+  if (!decoded) {
     refused.problems.emplace_back("the volume's settings are damaged");
     return refused;
   }
-  return Repair(store, *tree, *space).run();
+  return Repair(store, *tree, *space, decoded->is_numbered).run();
 }
 
 }  // namespace artfs::vol

@@ -2,7 +2,7 @@
 // repair: makes the records of a volume agree again, where what is right can be told without guessing.
 //
 // Contract:   works on a store whose volume is not open. Names and inode records are what counts; the
-//             rest (link counts, entry counts, types in names, parents, marks, counters, free space) is
+//             rest (link counts, entry counts, types in names, the order of listings, parents, marks, counters, free space) is
 //             made anew from them. Names of nothing go; inodes that lost their name get one in
 //             "lost+found"; a directory whose record is lost but whose entries are there is made anew
 //             with mode 0700; marked orphans are reclaimed as at a mount. Left as they are, for
@@ -29,6 +29,7 @@
 #include "artfs/volume.hpp"
 
 #include "data/change.hpp"
+#include "format/dirent.hpp"
 #include "format/inode.hpp"
 #include "format/key.hpp"
 #include "format/volume.hpp"
@@ -77,8 +78,8 @@ struct RepairFacts {
 
 class Repair {
  public:
-  Repair(Store& store, Tree tree, Tree space) noexcept
-      : tree_(tree), space_(space), store_(store), batch_(store) {}
+  Repair(Store& store, Tree tree, Tree space, bool is_numbered) noexcept
+      : tree_(tree), space_(space), store_(store), is_numbered_(is_numbered), batch_(store) {}
 
   [[nodiscard]] Result<RepairReport> run();
 
@@ -115,6 +116,13 @@ class Repair {
   [[nodiscard]] Result<void> give_name(std::uint64_t ino, RepairFacts& facts);
   [[nodiscard]] Result<std::uint64_t> lost_and_found();
 
+  // repair_numbers.cpp
+  [[nodiscard]] std::uint64_t new_number();
+  [[nodiscard]] Result<void> rebuild_numbers();
+  [[nodiscard]] Result<void> list_names();
+  [[nodiscard]] Result<bool> is_of_another(const format::ParsedKey& key, std::uint64_t number,
+                                           std::string_view listed);
+
   // repair_space.cpp
   [[nodiscard]] Result<void> scan_extents();
   [[nodiscard]] Result<void> visit_extent(const format::ParsedKey& key, const ScanEntry& entry);
@@ -143,11 +151,14 @@ class Repair {
   Tree tree_;
   Tree space_;
   Store& store_;
+  const bool is_numbered_;  // entries stand under "n/" too
   RepairBatch batch_;
   RepairReport report_;
   std::unordered_map<std::uint64_t, RepairFacts> facts_;
   std::vector<std::uint64_t> twice_;  // directories with several names
   std::uint64_t lost_and_found_ = 0;
+  std::uint64_t highest_number_ = 0;      // of entries as they were
+  std::uint64_t last_new_number_ = 0;     // of entries that the repair numbered
   std::uint64_t orphan_directories_ = 0;  // of report_.orphans
   std::vector<data::UnitRun> used_;
   std::uint64_t used_units_ = 0;

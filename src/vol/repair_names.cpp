@@ -58,8 +58,10 @@ Result<void> Repair::visit_name(const format::ParsedKey& key, const ScanEntry& e
   if (!target.is_damaged && target.type != decoded->type) {
     did("directory {}: entry {} gives another type than inode {} has: corrected", key.ino.raw,
         key.name, decoded->ino.raw);
-    ARTFS_TRY(batch_.put(tree_, entry.key,
-                         format::encode(format::Dirent{.ino = decoded->ino, .type = target.type})));
+    ARTFS_TRY(
+        batch_.put(tree_, entry.key,
+                   format::encode(format::Dirent{
+                       .ino = decoded->ino, .type = target.type, .number = decoded->number})));
   }
   count_name(key, *decoded);
   return {};
@@ -70,6 +72,7 @@ void Repair::count_name(const format::ParsedKey& key, const format::Dirent& entr
   RepairFacts& dir = facts_[key.ino.raw];
   ++dir.entries;
   ++named.names;
+  highest_number_ = std::max(highest_number_, entry.number);
   const std::uint32_t type = named.is_damaged ? entry.type : named.type;
   if (type == format::mode_directory) ++dir.subdirectories;
   if (!named.is_directory()) return;
@@ -187,8 +190,9 @@ Result<void> Repair::give_name(std::uint64_t ino, RepairFacts& facts) {
   RepairFacts& holder = facts_[dir];
   ++holder.entries;
   if (facts.is_directory()) ++holder.subdirectories;
-  return batch_.put(tree_, format::dirent_key(Ino{dir}, name),
-                    format::encode(format::Dirent{.ino = Ino{ino}, .type = facts.type}));
+  return batch_.put(
+      tree_, format::dirent_key(Ino{dir}, name),
+      format::encode(format::Dirent{.ino = Ino{ino}, .type = facts.type, .number = new_number()}));
 }
 
 // The directory of that name in the root; made when it is not there. Something else of that name stays,
@@ -223,9 +227,8 @@ Result<std::uint64_t> Repair::lost_and_found() {
                  .is_new = true};
   ++facts_[root_ino.raw].entries;
   ++facts_[root_ino.raw].subdirectories;
-  ARTFS_TRY(
-      batch_.put(tree_, format::dirent_key(root_ino, name),
-                 format::encode(format::Dirent{.ino = Ino{ino}, .type = format::mode_directory})));
+  ARTFS_TRY(batch_.put(tree_, format::dirent_key(root_ino, name),
+                       format::encode(format::first_entry(Ino{ino}, format::mode_directory))));
   ARTFS_TRY(batch_.flush());
   return lost_and_found_ = ino;
 }

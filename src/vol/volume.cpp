@@ -139,8 +139,8 @@ Result<void> Volume::rmdir(Ino parent, std::string_view name) {
   return vol::rmdir(impl_->core(), {parent, name});
 }
 
-Result<void> Volume::rename(Place from, Place to, RenameFlags flags) {
-  return vol::rename(impl_->core(), from, to, flags);
+Result<void> Volume::rename(Place from, Place to, RenameFlags flags, const Caller& caller) {
+  return vol::rename(impl_->core(), {.from = from, .to = to, .flags = flags, .caller = caller});
 }
 
 Result<void> Volume::open_file(Ino ino) {

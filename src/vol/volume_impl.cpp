@@ -8,6 +8,7 @@
 #include "vol/check.hpp"
 #include "vol/file.hpp"
 #include "vol/inode.hpp"
+#include "vol/numbering.hpp"
 #include "vol/orphan.hpp"
 
 namespace artfs::vol {
@@ -89,6 +90,7 @@ Result<std::unique_ptr<VolumeImpl>> VolumeImpl::open_store(std::unique_ptr<Store
   if (!core.read_only()) {
     if (!options.keep_orphans) ARTFS_TRY(reclaim_all_orphans(core));
     ARTFS_TRY(core.inos->reserve_ahead());
+    if (!core.settings.is_numbered) ARTFS_TRY(number_entries(core));
     volume->flusher_.start();
   }
   volume->closed_ = false;

@@ -2,6 +2,7 @@
 #include <catch2/catch.hpp>
 #include <string>
 
+#include "format/dirent.hpp"
 #include "format/inode.hpp"
 #include "format/volume.hpp"
 #include "support/death.hpp"
@@ -134,15 +135,58 @@ TEST_CASE("format inode: an impossible inode never reaches the disk", "[unit][fo
 }
 
 TEST_CASE("format dirent: comes back, and nothing else is accepted", "[unit][format]") {
-  const Dirent entry{.ino = Ino{77}, .type = mode_symlink};
-  const std::string value = encode(entry);
-  REQUIRE(decode_dirent(Ino{1}, value).has_value());
-  CHECK(*decode_dirent(Ino{1}, value) == entry);
-  CHECK_FALSE(decode_dirent(Ino{1}, value + "x").has_value());
-  CHECK_FALSE(decode_dirent(Ino{1}, std::string_view(value).substr(0, 8)).has_value());
-  CHECK_FALSE(
-      decode_dirent(Ino{1}, encode(Dirent{.ino = Ino{}, .type = mode_symlink})).has_value());
-  CHECK_FALSE(decode_dirent(Ino{1}, encode(Dirent{.ino = Ino{1}, .type = 0})).has_value());
+  for (const std::uint64_t number : {77UL, 78UL, (1UL << 63) - 1}) {
+    CAPTURE(number);
+    const Dirent entry{.ino = Ino{77}, .type = mode_symlink, .number = number};
+    const std::string value = encode(entry);
+    CHECK(value.size() == (number == 77 ? 9 : 17));
+    REQUIRE(decode_dirent(Ino{1}, value).has_value());
+    CHECK(*decode_dirent(Ino{1}, value) == entry);
+    CHECK_FALSE(decode_dirent(Ino{1}, value + "x").has_value());
+    CHECK_FALSE(decode_dirent(Ino{1}, std::string_view(value).substr(0, 8)).has_value());
+    const std::string by_number = encode_by_number({.dirent = entry, .name = "name"});
+    CHECK(by_number.size() == (number == 77 ? 5 : 13));
+    const Result<NamedDirent> named = decode_by_number(Ino{1}, number, by_number);
+    REQUIRE(named.has_value());
+    CHECK(named->dirent == entry);
+    CHECK(named->name == "name");
+    for (std::size_t bytes = 0; bytes + 4 <= by_number.size(); ++bytes) {
+      CHECK_FALSE(decode_by_number(Ino{1}, number, by_number.substr(0, bytes)).has_value());
+    }
+    CHECK_FALSE(decode_by_number(Ino{1}, number, by_number + std::string(252, 'x')).has_value());
+  }
+}
+
+TEST_CASE("format dirent: one spelling of each, no impossible inode, type or number",
+          "[unit][format]") {
+  const std::string own = encode(first_entry(Ino{77}, mode_symlink));
+  const std::string number(own.substr(0, 8));
+  CHECK_FALSE(decode_dirent(Ino{1}, own + number).has_value());  // the own number spelled out
+  CHECK_FALSE(decode_dirent(Ino{1}, own + std::string(8, '\0')).has_value());
+  CHECK_FALSE(decode_dirent(Ino{1}, own + std::string(8, '\xff')).has_value());
+  CHECK_FALSE(decode_dirent(Ino{1}, std::string(8, '\0') + own.back()).has_value());
+  CHECK_FALSE(decode_dirent(Ino{1}, number + '\0').has_value());
+  const std::string type(1, own.back());
+  const std::string flagged(1, static_cast<char>(static_cast<unsigned char>(own.back()) | 0x80U));
+  CHECK(decode_by_number(Ino{1}, 77, type + "name").has_value());
+  CHECK_FALSE(decode_by_number(Ino{1}, 77, flagged + number + "name").has_value());
+  CHECK_FALSE(decode_by_number(Ino{1}, 78, flagged + std::string(8, '\0') + "name").has_value());
+  CHECK_FALSE(decode_by_number(Ino{1}, 0, type + "name").has_value());
+  CHECK_FALSE(decode_by_number(Ino{1}, 1UL << 63, type + "name").has_value());
+  CHECK_FALSE(decode_by_number(Ino{1}, 77, std::string(1, '\x03') + "name").has_value());
+  CHECK(
+      test::aborts([] { (void)encode(Dirent{.ino = Ino{}, .type = mode_symlink, .number = 5}); }));
+  CHECK(test::aborts([] { (void)encode(Dirent{.ino = Ino{1}, .type = mode_fifo, .number = 0}); }));
+}
+
+TEST_CASE("format volume settings: version 1 has no flags", "[unit][format]") {
+  const VolumeSettings settings{.inline_bytes_max = 0, .block_bytes = 1 << 20};
+  std::string record = encode(settings);
+  record[0] = 1;
+  CHECK_FALSE(decode_volume_settings(record).has_value());
+  record.replace(0x0c, 4, 4, '\0');
+  REQUIRE(decode_volume_settings(record).has_value());
+  CHECK_FALSE(decode_volume_settings(record)->is_numbered);
 }
 
 TEST_CASE("format volume settings: strict, and a newer version says so", "[unit][format]") {
@@ -152,7 +196,7 @@ TEST_CASE("format volume settings: strict, and a newer version says so", "[unit]
   CHECK(*decode_volume_settings(record) == settings);
   CHECK(decode_volume_settings(record + "x").error().code == Errc::record_corrupt);
   std::string newer = record;
-  newer[0] = 2;
+  newer[0] = volume_settings_version + 1;
   CHECK(decode_volume_settings(newer).error().code == Errc::store_newer);
   std::string odd = record;
   odd[8] = 1;  // not a power of two

@@ -56,6 +56,12 @@ TEST_CASE("format key: nothing else is accepted", "[unit][format]") {
   CHECK_FALSE(parse_key(whole[1] + "x").has_value());
   CHECK_FALSE(parse_key(whole[2] + "x").has_value());
   CHECK_FALSE(parse_key(dirents_prefix(Ino{1})).has_value());
+  CHECK_FALSE(parse_key(numbers_prefix(Ino{1})).has_value());
+  CHECK_FALSE(parse_key(number_key(Ino{1}, 7).add("x")).has_value());
+  const Key numbered = number_key(Ino{1}, 7);
+  REQUIRE(parse_key(numbered).has_value());
+  CHECK(parse_key(numbered)->number == 7);
+  CHECK(parse_key(numbered)->kind == 'n');
   CHECK_FALSE(parse_key(inode_key(Ino{0})).has_value());
   std::string unknown = whole[1];
   unknown[0] = 'q';

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <catch2/catch.hpp>
 
+#include "format/dirent.hpp"
 #include "format/inode.hpp"
 #include "format/key.hpp"
 #include "tool/key_text.hpp"
@@ -24,6 +25,8 @@ TEST_CASE("key text: numbers of volume keys are decimal", "[unit][tool]") {
 
 TEST_CASE("key text: a prefix as shown finds the keys it is shown in", "[unit][tool]") {
   CHECK(volume_key_prefix("d/1/") == format::dirents_prefix(Ino{1}).view());
+  CHECK(volume_key_text(format::number_key(Ino{1}, 70)) == "n/1/70");
+  CHECK(volume_key_prefix("n/1/70") == format::number_key(Ino{1}, 70).view());
   CHECK(volume_key_prefix("d/1/ab") == format::dirent_key(Ino{1}, "ab").view());
   CHECK(volume_key_prefix("i/4711") == format::inode_key(Ino{4711}).view());
   CHECK(volume_key_prefix("e/42/7") == format::extent_key(Ino{42}, 7).view());
@@ -33,10 +36,15 @@ TEST_CASE("key text: a prefix as shown finds the keys it is shown in", "[unit][t
 }
 
 TEST_CASE("key text: dirents and inodes are told, the rest is bytes", "[unit][tool]") {
-  const std::string dirent =
-      format::encode(format::Dirent{.ino = Ino{9}, .type = format::mode_regular});
+  const std::string dirent = format::encode(format::first_entry(Ino{9}, format::mode_regular));
   CHECK(volume_value_text(format::dirent_key(Ino{1}, "x"), dirent) == "inode 9 type 100000");
   CHECK(volume_value_text(format::dirent_key(Ino{1}, "x"), "bad") == "bad");
+  const format::Dirent linked{.ino = Ino{9}, .type = format::mode_regular, .number = 70};
+  CHECK(volume_value_text(format::dirent_key(Ino{1}, "x"), format::encode(linked)) ==
+        "inode 9 type 100000 number 70");
+  CHECK(volume_value_text(format::number_key(Ino{1}, 70),
+                          format::encode_by_number({.dirent = linked, .name = "a\n"})) ==
+        "inode 9 type 100000 number 70 name a\\x0a");
   CHECK(volume_value_text(format::xattr_key(Ino{1}, "user.x"), "v\n") == "v\\x0a");
 }
 

@@ -3,6 +3,7 @@
 #include <catch2/catch.hpp>
 #include <string>
 
+#include "format/dirent.hpp"
 #include "format/inode.hpp"
 #include "format/key.hpp"
 #include "format/volume.hpp"
@@ -75,6 +76,21 @@ TEST_CASE("check: finds names without inodes and inodes without names", "[unit][
   Damaged third;
   third.erase(format::dirent_key(third.dir, "sub"));
   third.finds("0 names, should be 1");
+}
+
+TEST_CASE("check: finds entries that listings miss, and listed ones that are not there",
+          "[unit][vol]") {
+  Damaged world;
+  world.erase(format::number_key(world.dir, world.file.raw));
+  world.finds("entry file is not listed");
+  Damaged other;
+  const format::Dirent entry = format::first_entry(Ino{other.file.raw + 1}, format::mode_regular);
+  const std::string value = format::encode_by_number({.dirent = entry, .name = "ghost"});
+  REQUIRE(other.tree.put(format::number_key(other.dir, entry.number), value).has_value());
+  other.finds("ghost is listed, and there is no such entry");
+  Damaged third;
+  REQUIRE(third.tree.put(format::number_key(third.dir, third.file.raw), "x").has_value());
+  third.finds("is damaged");
 }
 
 TEST_CASE("check: finds directories in a circle", "[unit][vol]") {

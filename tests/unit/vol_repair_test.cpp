@@ -10,6 +10,7 @@
 #include "base/bytes.hpp"
 #include "base/endian.hpp"
 #include "format/content.hpp"
+#include "format/dirent.hpp"
 #include "format/inode.hpp"
 #include "format/key.hpp"
 #include "format/volume.hpp"
@@ -66,7 +67,7 @@ class Patient {
   }
 
   void name(Ino directory, std::string_view name, Ino ino, std::uint32_t type) {
-    put(format::dirent_key(directory, name), format::encode(format::Dirent{ino, type}));
+    put(format::dirent_key(directory, name), format::encode(format::first_entry(ino, type)));
   }
 
   void erase(std::string_view key) { REQUIRE(tree.erase(key).has_value()); }
@@ -171,6 +172,39 @@ TEST_CASE("repair: a wrong type in a name is corrected from the inode", "[unit][
   patient.name(root_ino, "other", patient.other, format::mode_fifo);
   patient.repairs({"entry file gives another type", "entry other gives another type"});
   patient.is_as_before();
+}
+
+TEST_CASE("repair: what listings miss comes from the names, and what they make up goes",
+          "[unit][vol]") {
+  Patient patient;
+  patient.erase(format::number_key(patient.dir, patient.file.raw));
+  patient.erase(format::number_key(root_ino, patient.other.raw));
+  const std::string ghost = format::encode_by_number(
+      {.dirent = format::first_entry(Ino{70}, format::mode_regular), .name = "ghost"});
+  patient.put(format::number_key(patient.sub, 70), ghost);
+  patient.put(format::number_key(patient.sub, patient.big.raw), "?");
+  patient.put(format::number_key(patient.dir, patient.file.raw + 1), "?");
+  patient.repairs({"entry file is not listed: listed", "entry other is not listed: listed",
+                   "number 70 lists no entry: removed", "entry big is not listed: listed"});
+  patient.is_as_before();
+}
+
+TEST_CASE("repair: of two entries with one number one gets a new one, and both are listed",
+          "[unit][vol]") {
+  for (const bool listed : {true, false}) {
+    CAPTURE(listed);
+    Patient patient;
+    patient.name(patient.dir, "also file", patient.file, format::mode_regular);
+    patient.change(patient.file, [](Inode& inode) { inode.nlink = 2; });
+    if (!listed) patient.erase(format::number_key(patient.dir, patient.file.raw));
+    patient.repairs({"given a new one"});
+    const auto volume = patient.mount();
+    const auto stream = *volume->open_dir(patient.dir);
+    std::string names;
+    while (const DirEntry* entry = *stream->next()) names += std::string(entry->name) + " ";
+    CHECK(names.find(" file ") != names.npos);
+    CHECK(names.find(" also file ") != names.npos);
+  }
 }
 
 TEST_CASE("repair: counters and numbers given out come from the walk", "[unit][vol]") {
@@ -295,6 +329,7 @@ TEST_CASE("repair: a directory keeps one name, circles are opened", "[unit][vol]
 TEST_CASE("repair: orphans are reclaimed, marks in the wrong place go", "[unit][vol]") {
   Patient patient;
   patient.erase(format::dirent_key(patient.sub, "big"));
+  patient.erase(format::number_key(patient.sub, patient.big.raw));
   patient.change(patient.big, [](Inode& inode) { inode.nlink = 0; });
   patient.change(patient.sub, [](Inode& inode) { inode.size = 0; });
   patient.put(format::orphan_key(patient.big), {});
