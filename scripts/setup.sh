@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # Installs the Debian packages artfs needs. Calls apt only when one is missing, so it may run every time.
-# usage: scripts/setup.sh [build] [test] [check] [bench]     (default: build)
+# usage: scripts/setup.sh [build] [test] [check] [bench] [apps]     (default: build)
 set -euo pipefail
 
 declare -A packages=(
@@ -9,6 +9,7 @@ declare -A packages=(
            libxxhash-dev libexpected-dev libcli11-dev nlohmann-json3-dev catch2"
   [test]="attr e2fsprogs git rsync sqlite3 tar"
   [check]="clang-14 libclang-rt-14-dev clang-format-14 clang-tidy-14 llvm-14 shellcheck"
+  [apps]="acl attr cmake dbench debootstrap fio git make postgresql procps rsync sqlite3 stress-ng tar util-linux"
   [bench]="fio liblmdb-dev librocksdb-dev libsqlite3-dev"
 )
 
@@ -16,7 +17,7 @@ declare -A packages=(
 missing=()
 for group in "$@"; do
   if [ -z "${packages[$group]:-}" ]; then
-    echo "setup.sh: unknown group '$group'; choose from: build test check bench" >&2
+    echo "setup.sh: unknown group '$group'; choose from: build test check bench apps" >&2
     exit 2
   fi
   for package in ${packages[$group]}; do

@@ -88,6 +88,9 @@ run_counted "unit" scripts/run_tests.py build --suite unit --suite lint --suite 
 if [ "$depth" != quick ]; then
   run_counted "model and crash" scripts/run_tests.py build --suite model --suite crash --slower "$slower"
   run_counted "mount" env ARTFS="$root/build/fuse/artfs" tests/e2e/run.sh
+  apps=()
+  [ "$depth" = long ] || apps=(--quick)
+  run_counted "programs" env ARTFS="$root/build/fuse/artfs" scripts/apps.sh "${apps[@]}"
 fi
 if [ "$depth" = long ]; then
   run_counted "mount, full size" env ARTFS="$root/build/fuse/artfs" ARTFS_E2E_LIMIT_S=3600 tests/e2e/run.sh long/

@@ -19,6 +19,7 @@ mnt=$work/mnt
 # shellcheck disable=SC2034  # read by tests
 log=$work/daemon.log
 more_mounts=()  # what a test mounts beside $mnt
+before_clean_up=true  # a function that ends what else a test started
 [ -w /dev/fuse ] || { echo "no access to /dev/fuse"; exit 77; }
 mkdir "$mnt"
 
@@ -93,6 +94,7 @@ clean_up() {
   local status=$? pid mount
   trap - EXIT
   cd /
+  "$before_clean_up" || true
   for mount in "${more_mounts[@]}"; do
     ! is_mounted "$mount" || umount -l "$mount" || true
   done

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Runs every executable tests/e2e/*.test, two at a time, each in a private directory.
 # usage: [ARTFS=path/of/artfs] tests/e2e/run.sh [PATTERN]
+# ARTFS_E2E_TESTS: another directory of tests (scripts/apps.sh); ARTFS_E2E_LIMIT_S: seconds a test may take.
 #
 # A test is given ARTFS (the program) and starts in an empty directory of its own ($PWD, also TMPDIR).
 # Exit 0 is a pass, 77 a skip, anything else a failure. What it leaves mounted below that directory,
@@ -12,6 +13,7 @@ set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 ARTFS=${ARTFS:-$here/../../build/fuse/artfs}
 limit_s=${ARTFS_E2E_LIMIT_S:-900}
+tests=$(readlink -f "${ARTFS_E2E_TESTS:-$here}")
 
 mounts_below() { awk -v top="$1/" 'index($2, top) == 1 {print $2}' /proc/self/mounts | sort -r; }
 
@@ -85,7 +87,7 @@ fi
 
 results=$(mktemp -d)
 trap 'rm -rf "$results"' EXIT
-for test in "$here"/*"${1:-}"*.test; do
+for test in "$tests"/*"${1:-}"*.test; do
   [ -x "$test" ] || continue
   while [ "$(jobs -rp | wc -l)" -ge 2 ]; do wait -n || true; done
   run_one "$test" &
