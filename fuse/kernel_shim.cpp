@@ -47,10 +47,13 @@ void carry(Bytes request, std::size_t from, std::uint32_t bit, std::size_t to,
   *target = (*source & bit) != 0 ? *target | carried : *target & ~carried;
 }
 
-// The open flags carry O_TMPFILE, which no other CREATE has.
+// A CREATE whose open flags carry O_TMPFILE, which no other CREATE has. Set here, since a caller inside the
+// kernel (overlayfs) sends the opcode without the flag.
 void rename_to_create(Bytes request) noexcept {
   constexpr std::uint32_t create = FUSE_CREATE;
   std::memcpy(request.data() + offsetof(fuse_in_header, opcode), &create, sizeof create);
+  std::uint32_t* flags = field(request, offsetof(fuse_create_in, flags));
+  if (flags != nullptr) *flags |= O_TMPFILE;
 }
 
 void rewrite_request(Bytes request) noexcept {
