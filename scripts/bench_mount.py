@@ -1,0 +1,90 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Lays the JSON lines of scripts/bench.sh mount side by side: medians in operations per second, and the targets.
+
+usage: bench_mount.py [--markdown] [FILE...]     (default: standard input)
+
+A ratio is the figure of artfs divided by the other filesystem's: above 1, artfs is ahead. `ceiling` is a FUSE
+filesystem in memory without any persistence: what the transport leaves. Ratios within one run only.
+"""
+import argparse
+import collections
+import json
+import statistics
+import sys
+
+COLUMNS = ["artfs", "ceiling", "ext4", "tmpfs"]
+# (op, ranks): [(filesystem, least ratio)].
+READ = [("ceiling", 0.9)]
+WRITE = [("ceiling", 0.7), ("ext4", 0.5)]
+NAMES = [("ceiling", 0.75)]
+TARGETS = {
+    ("file_create", 1): NAMES, ("file_create", 2): NAMES + [("ext4", 1.5)],
+    ("dir_create", 1): NAMES, ("dir_create", 2): NAMES + [("ext4", 1.5)],
+    ("file_remove", 1): NAMES, ("file_remove", 2): NAMES, ("dir_remove", 1): NAMES, ("dir_remove", 2): NAMES,
+    ("file_stat", 1): [("ceiling", 0.9)], ("file_stat", 2): [("ceiling", 0.9)],
+    ("randread_4k", 1): READ, ("randread_4k_direct", 1): READ,
+    ("seqread_1m", 1): READ, ("seqread_1m_direct", 1): READ,
+    ("randwrite_4k", 1): WRITE, ("randwrite_4k_direct", 1): WRITE,
+    ("seqwrite_1m", 1): WRITE, ("seqwrite_1m_direct", 1): WRITE,
+    ("create_4k_fsync", 1): [("ext4", 2.0)], ("create_4k_fsync", 8): [("ext4", 1.0)],
+}
+
+
+def read(files):
+    """{(op, ranks): {filesystem: median}} in the order of first appearance."""
+    rows = collections.defaultdict(lambda: collections.defaultdict(list))
+    for file in files:
+        for line in file:
+            entry = json.loads(line) if line.startswith("{") else {}
+            if entry.get("suite") == "mount":
+                rows[entry["op"], entry["ranks"]][entry["fs"]].append(entry["ops_per_s"])
+    return {row: {fs: statistics.median(values) for fs, values in figures.items()} for row, figures in rows.items()}
+
+
+def verdicts(row, figures):
+    for fs, least in TARGETS.get(row, []):
+        if "artfs" in figures and figures.get(fs):
+            ratio = figures["artfs"] / figures[fs]
+            yield f"{'reached' if ratio >= least else 'BEHIND'} {ratio:.2f} of {least:g} {fs}"
+
+
+def number(value):
+    if value is None:
+        return "-"
+    return f"{value:,.0f}" if value >= 10 else f"{value:.1f}"
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--markdown", action="store_true")
+    parser.add_argument("files", nargs="*", type=argparse.FileType(encoding="utf-8"))
+    options = parser.parse_args()
+    rows = read(options.files or [sys.stdin])
+    if not rows:
+        print("no lines")
+        return
+    present = [fs for fs in COLUMNS if any(fs in figures for figures in rows.values())]
+    table = [["operations/s", *present, "target"]]
+    states = []
+    for row, figures in rows.items():
+        own = list(verdicts(row, figures))
+        states += own
+        table.append([f"{row[0]}, {row[1]} process{'es' if row[1] > 1 else ''}",
+                      *(number(figures.get(fs)) for fs in present), "; ".join(own)])
+    widths = [max(len(line[i]) for line in table) for i in range(len(table[0]))]
+    for index, line in enumerate(table):
+        if options.markdown:
+            print("| " + " | ".join(line) + " |")
+            if index == 0:
+                print("|---|" + "---:|" * len(present) + "---|")
+            continue
+        cells = [cell.ljust(width) if i in (0, len(line) - 1) else cell.rjust(width)
+                 for i, (cell, width) in enumerate(zip(line, widths))]
+        print("  ".join(cells).rstrip())
+    reached = sum(state.startswith("reached") for state in states)
+    print(f"{reached} targets reached, {len(states) - reached} behind")
+
+
+if __name__ == "__main__":
+    main()
