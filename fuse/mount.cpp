@@ -103,7 +103,8 @@ Serving serving_of(const Plan& plan, Volume& volume, Background& background) {
   return {.volume = volume,
           .fsync_waits = plan.options.volume.store.durability != Durability::relaxed,
           .on_ready = [](void* context) { static_cast<Background*>(context)->ready(); },
-          .ready_context = &background};
+          .ready_context = &background,
+          .mount_point = plan.mount_point};
 }
 
 SessionOptions session_options(const Plan& plan) {

@@ -86,6 +86,21 @@ Problem set_durability(std::string_view value, Durability& out) {
   return std::nullopt;
 }
 
+Problem set_block_cache_policy(std::string_view value, BlockCachePolicy& out) {
+  if (value == "fifo") {
+    out = BlockCachePolicy::fifo;
+  } else if (value == "lru") {
+    out = BlockCachePolicy::lru;
+  } else if (value == "multi_lru") {
+    out = BlockCachePolicy::multi_lru;
+  } else if (value == "lineage") {
+    out = BlockCachePolicy::lineage;
+  } else {
+    return fmt::format("option block_cache_policy={}: fifo, lru, multi_lru or lineage", value);
+  }
+  return std::nullopt;
+}
+
 Problem set_threads(std::string_view value, unsigned& out) {
   const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), out);
   const bool in_range =
@@ -104,6 +119,10 @@ bool apply_own_value(std::string_view word, MountOptions& options, Problem& prob
     problem = set_bytes(key, value, 8 * mib, options.volume.store.cache_bytes);
   } else if (key == "write_buffer") {
     problem = set_bytes(key, value, mib, options.volume.write_buffer_bytes);
+  } else if (key == "block_cache") {
+    problem = set_bytes(key, value, 0, options.volume.block_cache_bytes);
+  } else if (key == "block_cache_policy") {
+    problem = set_block_cache_policy(value, options.volume.block_cache_policy);
   } else if (key == "commit") {
     problem = set_interval(key, value, options.volume.store.commit_interval);
   } else if (key == "durability") {

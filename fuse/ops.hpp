@@ -6,6 +6,8 @@
 // Threading:  handlers run on the session's worker threads, any number at once.
 #pragma once
 
+#include <string>
+
 #include "artfs/volume.hpp"
 
 #include "fuse/lowlevel.hpp"
@@ -18,6 +20,7 @@ struct Serving {
   bool fsync_waits = true;            // false: durability=relaxed
   void (*on_ready)(void*) = nullptr;  // called once, when the kernel has accepted the connection
   void* ready_context = nullptr;
+  std::string mount_point;  // absolute
 };
 
 [[nodiscard]] inline Serving& serving(fuse_req_t request) noexcept {

@@ -7,6 +7,7 @@
 
 #include "fuse/kernel_shim.hpp"
 #include "fuse/ops.hpp"
+#include "fuse/read_ahead.hpp"
 #include "fuse/reply.hpp"
 
 namespace artfs::fuse {
@@ -38,6 +39,7 @@ Result<void> open_and_truncate(fuse_req_t request, Ino ino, const fuse_file_info
 
 void op_open(fuse_req_t request, fuse_ino_t ino, fuse_file_info* file) noexcept {
   Reply reply(request);
+  widen_read_ahead(serving(request).mount_point);
   const Result<void> opened = open_and_truncate(request, Ino{ino}, *file);
   if (!opened) return std::move(reply).error(opened.error());
   fill_open_file(*file);

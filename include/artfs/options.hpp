@@ -58,6 +58,9 @@ struct VolumeOptions {
   StoreOptions store;
   // Memory for file contents not yet written out. 1 MiB to 16 GiB.
   std::uint64_t write_buffer_bytes = 64 * mib;
+  // Memory for verified blocks of file contents, which serve reads of parts of them. 0 (none) to 1 TiB.
+  std::uint64_t block_cache_bytes = 32 * mib;
+  BlockCachePolicy block_cache_policy = BlockCachePolicy::multi_lru;
   // A front end that announces forget() keeps unlinked inodes alive until then (a kernel may still
   // hold a working directory or a mapping); without one, the last close reclaims them.
   bool reclaim_on_forget = false;

@@ -116,6 +116,7 @@ struct VolumeStats {
   std::uint64_t content_bytes_used = 0;  // allocated to file contents
   std::uint64_t content_bytes_free = 0;  // allocatable now
   std::uint64_t write_buffer_bytes = 0;  // accepted, not yet on disk
+  BlockCacheStats block_cache;
   std::uint64_t open_files = 0;
   std::uint64_t orphans = 0;
 };

@@ -2,10 +2,9 @@
 #include "data/block_file.hpp"
 
 #include <algorithm>
-#include <cstring>
 
-#include "base/assert.hpp"
 #include "base/log.hpp"
+#include "data/block_batch.hpp"
 #include "data/contents.hpp"
 #include "engine/store_impl.hpp"
 #include "format/content.hpp"
@@ -13,10 +12,11 @@
 namespace artfs::data {
 
 BlockFile::BlockFile(Store& store, const BlockFileOptions& options)
-    : store_(store), options_(options) {
-  const std::uint64_t slots = options.cache_bytes / options.block_bytes;
-  for (std::uint64_t i = 0; i < slots; ++i) cache_.push_back(std::make_unique<CacheSlot>());
-}
+    : store_(store),
+      options_(options),
+      pool_({.blocks = options.cache_bytes / options.block_bytes,
+             .block_bytes = options.block_bytes,
+             .policy = options.cache_policy}) {}
 
 Result<void> BlockFile::open(std::uint64_t units) {
   io::Directory& directory = store_.impl().directory();
@@ -26,7 +26,9 @@ Result<void> BlockFile::open(std::uint64_t units) {
     }
     return {};
   }
-  owned_ = ARTFS_TRY(directory.open(format::blocks_file_name, {.read_only = options_.read_only}));
+  owned_ = ARTFS_TRY(directory.open(
+      format::blocks_file_name,
+      {.read_only = options_.read_only, .queued = store_.impl().options().io_uring}));
   file_.store(owned_.get(), std::memory_order_release);  // pairs with file()
   const std::uint64_t size = ARTFS_TRY(owned_->size());
   if (size < units * unit_bytes) {
@@ -59,50 +61,22 @@ base::Hash128 BlockFile::hash(std::span<const std::byte> stored) const noexcept 
   return base::xxh3_128(stored, options_.hash_seed);
 }
 
-BlockFile::CacheSlot& BlockFile::slot_of(const base::Hash128& hash) noexcept {
-  return *cache_[hash.low % cache_.size()];
+Result<void> BlockFile::read(Ino ino, std::span<const BlockPiece> pieces) {
+  if (pieces.empty()) return {};
+  io::File* const file = ARTFS_TRY(this->file());
+  return BlockBatch({.file = *file, .pool = pool_, .hash_seed = options_.hash_seed, .ino = ino},
+                    pieces)
+      .run();
 }
 
-Result<void> BlockFile::read_verified(const Block& block, std::span<std::byte> stored) {
+Result<void> BlockFile::verify(const Block& block) {
   io::File* const file = ARTFS_TRY(this->file());
+  std::vector<std::byte> stored(block.stored_bytes);
   const std::size_t got = ARTFS_TRY(file->read_at(block.place.first * unit_bytes, stored));
   if (got != stored.size() || hash(stored) != block.hash) {
     return fail(Errc::block_corrupt, block.place.first);
   }
   return {};
-}
-
-Result<void> BlockFile::read(const Block& block, std::size_t from, std::span<std::byte> out) {
-  ARTFS_ASSERT(block.is_written());
-  const std::size_t valid = block.valid_bytes > from ? block.valid_bytes - from : 0;
-  const std::size_t wanted = std::min(out.size(), valid);
-  std::fill(out.begin() + static_cast<std::ptrdiff_t>(wanted), out.end(), std::byte{0});
-  if (wanted == 0) return {};
-  if (from == 0 && wanted == block.stored_bytes) return read_verified(block, out.first(wanted));
-
-  if (!cache_.empty()) {
-    CacheSlot& slot = slot_of(block.hash);
-    const base::MutexLock lock(slot.mutex);
-    if (slot.bytes.size() == block.stored_bytes && slot.hash == block.hash) {
-      std::memcpy(out.data(), slot.bytes.data() + from, wanted);
-      return {};
-    }
-  }
-  std::vector<std::byte> stored(block.stored_bytes);
-  ARTFS_TRY(read_verified(block, stored));
-  std::memcpy(out.data(), stored.data() + from, wanted);
-  if (!cache_.empty()) {
-    CacheSlot& slot = slot_of(block.hash);
-    const base::MutexLock lock(slot.mutex);
-    slot.hash = block.hash;
-    slot.bytes = std::move(stored);
-  }
-  return {};
-}
-
-Result<void> BlockFile::verify(const Block& block) {
-  std::vector<std::byte> stored(block.stored_bytes);
-  return read_verified(block, stored);
 }
 
 Result<std::uint64_t> BlockFile::write(std::uint64_t unit,
@@ -153,7 +127,8 @@ Result<void> BlockFile::grow(UnitRun run) {
   if (stopped()) return fail(Errc::store_stopped);
   if (file_.load(std::memory_order_acquire) == nullptr) {  // pairs with the store below
     io::Directory& directory = store_.impl().directory();
-    owned_ = ARTFS_TRY(directory.open(format::blocks_file_name, {.create = true}));
+    owned_ = ARTFS_TRY(directory.open(
+        format::blocks_file_name, {.create = true, .queued = store_.impl().options().io_uring}));
     ARTFS_TRY(directory.sync());
     file_.store(owned_.get(), std::memory_order_release);  // pairs with file()
   }

@@ -5,8 +5,7 @@
 //             first growth. After a failed write or sync of the device the store is stopped and every
 //             later write fails.
 // Threading:  any thread. sync() serves all writes that returned before it was called; callers share.
-// Cost:       read: one device read and one hash of the block; a block read in part is kept in a small
-//             cache by its hash, so that small sequential reads fetch it once.
+// Cost:       reads: see block_batch.hpp; blocks read in part are kept in the pool by their hash.
 // Errors:     block_corrupt (detail: first unit) when the bytes do not match the hash; io_failed;
 //             store_stopped; no_space from grow.
 #pragma once
@@ -21,13 +20,16 @@
 
 #include "base/mutex.hpp"
 #include "data/extents.hpp"
+#include "data/pool/pool.hpp"
+#include "data/read_plan.hpp"
 #include "io/device.hpp"
 
 namespace artfs::data {
 
 struct BlockFileOptions {
   std::uint32_t block_bytes = 0;
-  std::uint64_t cache_bytes = 0;
+  std::uint64_t cache_bytes = 0;  // 0: nothing is kept
+  BlockCachePolicy cache_policy = BlockCachePolicy::multi_lru;
   std::uint64_t hash_seed = 0;
   bool read_only = false;
 };
@@ -41,8 +43,8 @@ class BlockFile {
 
   [[nodiscard]] base::Hash128 hash(std::span<const std::byte> stored) const noexcept;
 
-  // Bytes [from, from + out.size()) of a written block; bytes behind valid_bytes are zero.
-  [[nodiscard]] Result<void> read(const Block& block, std::size_t from, std::span<std::byte> out);
+  // All pieces, of one file.
+  [[nodiscard]] Result<void> read(Ino ino, std::span<const BlockPiece> pieces);
   // Reads the device and compares the hash, past the cache.
   [[nodiscard]] Result<void> verify(const Block& block);
   // One write from the start of `unit`. The ticket names it to is_synced.
@@ -56,17 +58,10 @@ class BlockFile {
   // This file or the store failed.
   [[nodiscard]] bool stopped() const noexcept;
 
- private:
-  // Cached blocks, found by hash; one slot per place, so that a lookup is one lock and one compare.
-  struct CacheSlot {
-    base::Mutex mutex{base::Rank::leaf};
-    base::Hash128 hash ARTFS_GUARDED_BY(mutex);
-    std::vector<std::byte> bytes ARTFS_GUARDED_BY(mutex);
-  };
+  [[nodiscard]] pool::Pool& pool() noexcept { return pool_; }
 
+ private:
   [[nodiscard]] Result<io::File*> file();
-  [[nodiscard]] Result<void> read_verified(const Block& block, std::span<std::byte> stored);
-  [[nodiscard]] CacheSlot& slot_of(const base::Hash128& hash) noexcept;
   Error stop(Error reason) noexcept;
 
   Store& store_;
@@ -81,7 +76,7 @@ class BlockFile {
   std::uint64_t writes_synced_ ARTFS_GUARDED_BY(mutex_) = 0;  // of writes_done_
   bool syncing_ ARTFS_GUARDED_BY(mutex_) = false;
 
-  std::vector<std::unique_ptr<CacheSlot>> cache_;
+  pool::Pool pool_;
 };
 
 }  // namespace artfs::data

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include "base/log.hpp"
 
@@ -31,8 +32,22 @@ std::uint64_t ByteReader::visible_below(std::size_t level) const noexcept {
 }
 
 Result<std::size_t> ByteReader::read(std::uint64_t offset, std::span<std::byte> out) {
+  const ReadPlan plan = ARTFS_TRY(this->plan(offset, out));
+  ARTFS_TRY(fetch(plan.pieces));
+  return plan.bytes;
+}
+
+Result<void> ByteReader::read_block(std::uint64_t index, std::uint32_t from,
+                                    std::span<std::byte> out) {
+  pieces_.clear();
+  ARTFS_TRY(fill(0, index, from, out));
+  return fetch(pieces_);
+}
+
+Result<ReadPlan> ByteReader::plan(std::uint64_t offset, std::span<std::byte> out) {
+  pieces_.clear();
   const std::uint64_t size = this->size();
-  if (offset >= size) return std::size_t{0};
+  if (offset >= size) return ReadPlan{};
   const std::size_t count = std::min<std::uint64_t>(out.size(), size - offset);
   std::size_t done = 0;
   while (done < count) {
@@ -42,7 +57,19 @@ Result<std::size_t> ByteReader::read(std::uint64_t offset, std::span<std::byte> 
     ARTFS_TRY(fill(0, at / block_bytes_, from, out.subspan(done, piece)));
     done += piece;
   }
-  return count;
+  return ReadPlan{.bytes = count, .pieces = std::move(pieces_)};
+}
+
+Result<void> ByteReader::fetch(std::span<const BlockPiece> pieces) {
+  const Result<void> read = file_.read(ino_, pieces);
+  if (read || read.error().code != Errc::block_corrupt) return read;
+  for (const BlockPiece& piece : pieces) {
+    if (piece.index != read.error().detail) continue;
+    base::log_error("inode {}: block {} (unit {} of blocks.dat) does not match its checksum",
+                    ino_.raw, piece.index, piece.block.place.first);
+    break;
+  }
+  return read;
 }
 
 Result<void> ByteReader::fill(std::size_t level, std::uint64_t index, std::uint32_t from,
@@ -93,13 +120,8 @@ Result<void> ByteReader::fill_base(std::uint64_t index, std::uint32_t from,
     std::fill(out.begin(), out.end(), std::byte{0});
     return {};
   }
-  const Result<void> read = file_.read(*block, from, out);
-  if (!read && read.error().code == Errc::block_corrupt) {
-    base::log_error("inode {}: block {} (unit {} of blocks.dat) does not match its checksum",
-                    ino_.raw, index, block->place.first);
-    return fail(Errc::block_corrupt, index);
-  }
-  return read;
+  pieces_.push_back({.block = *block, .index = index, .from = from, .out = out});
+  return {};
 }
 
 }  // namespace artfs::data

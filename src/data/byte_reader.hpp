@@ -5,17 +5,20 @@
 //             outlives the reader. Each layer hides what its cut voids and what lies behind the size
 //             of the layer below (TAIL).
 // Threading:  one thread; the caller keeps the layers unchanged.
+//             plan() may run under the inode's lock and fetch() of what it left without it.
 // Errors:     block_corrupt with the block number in `detail`; record_corrupt; io_failed.
 #pragma once
 
 #include <array>
 #include <cstdint>
 #include <span>
+#include <vector>
 
 #include "data/block_file.hpp"
 #include "data/contents.hpp"
 #include "data/extents.hpp"
 #include "data/layer.hpp"
+#include "data/read_plan.hpp"
 
 namespace artfs::data {
 
@@ -41,9 +44,10 @@ class ByteReader {
 
   // The same inside one block, whatever the size says; bytes behind everything are zero.
   [[nodiscard]] Result<void> read_block(std::uint64_t index, std::uint32_t from,
-                                        std::span<std::byte> out) {
-    return fill(0, index, from, out);
-  }
+                                        std::span<std::byte> out);
+
+  // As read(), but what stands in blocks.dat is left to be read.
+  [[nodiscard]] Result<ReadPlan> plan(std::uint64_t offset, std::span<std::byte> out);
 
  private:
   [[nodiscard]] std::uint64_t visible_below(std::size_t level) const noexcept;
@@ -51,6 +55,7 @@ class ByteReader {
                                   std::span<std::byte> out);
   [[nodiscard]] Result<void> fill_base(std::uint64_t index, std::uint32_t from,
                                        std::span<std::byte> out);
+  [[nodiscard]] Result<void> fetch(std::span<const BlockPiece> pieces);
 
   BlockFile& file_;
   const std::uint32_t block_bytes_;
@@ -59,6 +64,7 @@ class ByteReader {
   std::array<const Layer*, 2> layers_{};
   std::size_t layers_count_ = 0;
   ExtentReader extents_;
+  std::vector<BlockPiece> pieces_;  // found by fill(), not read yet
 };
 
 }  // namespace artfs::data

@@ -92,7 +92,8 @@ FileBytesImpl::FileBytesImpl(const Environment& environment, const Layout& layou
       options_(options),
       block_units_(layout.block_bytes / unit_bytes),
       file_(store_, {.block_bytes = layout.block_bytes,
-                     .cache_bytes = options.read_cache_bytes,
+                     .cache_bytes = options.block_cache_bytes,
+                     .cache_policy = options.block_cache_policy,
                      .hash_seed = hash_seed,
                      .read_only = options.read_only}),
       space_(store_, environment.space, file_,
@@ -136,6 +137,19 @@ Result<std::unique_ptr<FileBytes>> FileBytes::open(const Environment& environmen
 Result<std::size_t> FileBytes::read(Ino ino, const Contents& contents, const Buffer* buffer,
                                     std::uint64_t offset, std::span<std::byte> out) {
   return impl_->read(ino, contents, buffer, offset, out);
+}
+
+Result<ReadPlan> FileBytes::plan_read(Ino ino, const Contents& contents, const Buffer* buffer,
+                                      std::uint64_t offset, std::span<std::byte> out) {
+  return impl_->plan_read(ino, contents, buffer, offset, out);
+}
+
+Result<void> FileBytes::read_blocks(Ino ino, const ReadPlan& plan) {
+  return impl_->file().read(ino, plan.pieces);
+}
+
+BlockCacheStats FileBytes::block_cache() const {
+  return impl_->file().pool().stats();
 }
 
 Result<void> FileBytes::write(Ino ino, const Contents& contents, Buffer& buffer,

@@ -30,11 +30,14 @@
 #include <memory>
 #include <span>
 
+#include "artfs/options.hpp"
+#include "artfs/stats.hpp"
 #include "artfs/store.hpp"
 
 #include "data/buffer.hpp"
 #include "data/change.hpp"
 #include "data/contents.hpp"
+#include "data/read_plan.hpp"
 
 namespace artfs::data {
 
@@ -55,7 +58,8 @@ struct Environment {
 
 struct DataOptions {
   std::uint64_t write_buffer_bytes = 64 * mib;
-  std::uint64_t read_cache_bytes = 8 * mib;  // verified blocks kept for partial reads
+  std::uint64_t block_cache_bytes = 32 * mib;  // verified blocks kept for partial reads
+  BlockCachePolicy block_cache_policy = BlockCachePolicy::multi_lru;
   // blocks.dat grows by a quarter of its size, at least this much and at most 1 GiB: few pauses in a
   // large store, little waste in a small one.
   std::uint64_t growth_step_bytes = 8 * mib;
@@ -118,6 +122,12 @@ class FileBytes {
   // Fewer bytes than asked only at the end of the file.
   [[nodiscard]] Result<std::size_t> read(Ino ino, const Contents& contents, const Buffer* buffer,
                                          std::uint64_t offset, std::span<std::byte> out);
+  // The same in two steps, so that the device is waited for without the inode's lock: with it, what lies
+  // in memory is copied and the rest noted; then read_blocks() without it. block_corrupt from the second
+  // step may only mean that the blocks were freed meanwhile: read() under the lock tells.
+  [[nodiscard]] Result<ReadPlan> plan_read(Ino ino, const Contents& contents, const Buffer* buffer,
+                                           std::uint64_t offset, std::span<std::byte> out);
+  [[nodiscard]] Result<void> read_blocks(Ino ino, const ReadPlan& plan);
   // All or nothing. Space is promised here; the size grows as needed.
   [[nodiscard]] Result<void> write(Ino ino, const Contents& contents, Buffer& buffer,
                                    std::uint64_t offset, std::span<const std::byte> data);
@@ -175,6 +185,7 @@ class FileBytes {
   // More is buffered than the budget allows: flush before accepting more.
   [[nodiscard]] bool over_budget() const noexcept;
   [[nodiscard]] std::uint64_t buffered_bytes() const noexcept;
+  [[nodiscard]] BlockCacheStats block_cache() const;
   // O(1), but for one statfs of the device.
   [[nodiscard]] SpaceFigures space() const;
 

@@ -38,6 +38,8 @@ class FileBytesImpl {
   // write.cpp
   [[nodiscard]] Result<std::size_t> read(Ino ino, const Contents& contents, const Buffer* buffer,
                                          std::uint64_t offset, std::span<std::byte> out);
+  [[nodiscard]] Result<ReadPlan> plan_read(Ino ino, const Contents& contents, const Buffer* buffer,
+                                           std::uint64_t offset, std::span<std::byte> out);
   [[nodiscard]] Result<void> write(Ino ino, const Contents& contents, Buffer& buffer,
                                    std::uint64_t offset, std::span<const std::byte> data);
   [[nodiscard]] Result<void> truncate(Ino ino, const Contents& contents, Buffer& buffer,

@@ -43,6 +43,13 @@ Result<std::size_t> FileBytesImpl::read(Ino ino, const Contents& contents, const
   return ByteReader(file_, volume_, layout_.block_bytes, view).read(offset, out);
 }
 
+Result<ReadPlan> FileBytesImpl::plan_read(Ino ino, const Contents& contents, const Buffer* buffer,
+                                          std::uint64_t offset, std::span<std::byte> out) {
+  FileView view{.ino = ino, .contents = &contents};
+  if (buffer != nullptr) view.layers = {buffer->active_.get(), buffer->in_flight_.get()};
+  return ByteReader(file_, volume_, layout_.block_bytes, view).plan(offset, out);
+}
+
 // Space that a change of [offset, end) needs for each block it touches. A file that stays inline needs
 // none. Block 0 is listed also when the file outgrows the inode record.
 std::vector<FileBytesImpl::Promise> FileBytesImpl::promises_for(const Contents& contents,

@@ -75,12 +75,37 @@ Json json_of(const StoreStats& stats) {
   return json;
 }
 
+Json json_of(const BlockCacheStats& stats) {
+  return Json{{"budget_bytes", stats.budget_bytes},
+              {"blocks", stats.blocks},
+              {"free", stats.free},
+              {"filling", stats.filling},
+              {"staged", stats.staged},
+              {"active", stats.active},
+              {"duplicates", stats.duplicates},
+              {"inactive", stats.inactive},
+              {"hits", stats.hits},
+              {"misses", stats.misses},
+              {"allocated", stats.allocated},
+              {"refused", stats.refused},
+              {"evicted", stats.evicted},
+              {"registered", stats.registered},
+              {"rejected", stats.rejected},
+              {"duplicated", stats.duplicated},
+              {"revived", stats.revived},
+              {"retired", stats.retired},
+              {"reset", stats.reset},
+              {"raced_lookups", stats.raced_lookups},
+              {"late_releases", stats.late_releases}};
+}
+
 Json json_of(const VolumeStats& stats) {
   return Json{{"store", json_of(stats.store)},
               {"inodes", stats.inodes},
               {"content_bytes_used", stats.content_bytes_used},
               {"content_bytes_free", stats.content_bytes_free},
               {"write_buffer_bytes", stats.write_buffer_bytes},
+              {"block_cache", json_of(stats.block_cache)},
               {"open_files", stats.open_files},
               {"orphans", stats.orphans}};
 }

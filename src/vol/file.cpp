@@ -56,6 +56,21 @@ Result<void> change_bytes(Core& core, Ino ino,
   return write_through(core, ino);
 }
 
+// What of a read needs the mutex: memory is copied, blocks are noted, the access is.
+Result<data::ReadPlan> plan_read(Core& core, InodeState& state, std::uint64_t offset,
+                                 std::span<std::byte> out) {
+  const base::MutexLock lock(state.mutex);
+  ARTFS_TRY(load(core, state));
+  data::ReadPlan plan =
+      ARTFS_TRY(core.bytes->plan_read(state.ino, state.contents, &state.buffer, offset, out));
+  if (state.atime_due && !core.read_only()) {
+    state.atime_due = false;
+    state.pending.atime = now();
+    mark_dirty(core, state);
+  }
+  return plan;
+}
+
 }  // namespace
 
 bool atime_is_due(const Inode& inode, Timestamp time) noexcept {
@@ -125,16 +140,14 @@ void forget(Core& core, Ino ino) noexcept {
 
 Result<std::size_t> read(Core& core, Ino ino, std::uint64_t offset, std::span<std::byte> out) {
   const OpenInodes::Ref state = core.open.acquire(ino);
+  const data::ReadPlan plan = ARTFS_TRY(plan_read(core, *state, offset, out));
+  const Result<void> read = core.bytes->read_blocks(ino, plan);
+  if (read) return plan.bytes;
+  if (read.error().code != Errc::block_corrupt) return fail(read.error());
+  // Freed and reused since, or damaged: under the mutex nobody frees what the file names.
   const base::MutexLock lock(state->mutex);
   ARTFS_TRY(load(core, *state));
-  const std::size_t bytes =
-      ARTFS_TRY(core.bytes->read(ino, state->contents, &state->buffer, offset, out));
-  if (state->atime_due && !core.read_only()) {
-    state->atime_due = false;
-    state->pending.atime = now();
-    mark_dirty(core, *state);
-  }
-  return bytes;
+  return core.bytes->read(ino, state->contents, &state->buffer, offset, out);
 }
 
 Result<void> write(Core& core, Ino ino, std::uint64_t offset, std::span<const std::byte> bytes,

@@ -40,6 +40,7 @@ VolumeStats stats(const Core& core) {
   out.content_bytes_used = space.units_used * data::unit_bytes;
   out.content_bytes_free = space.units_free * data::unit_bytes;
   out.write_buffer_bytes = core.bytes->buffered_bytes();
+  out.block_cache = core.bytes->block_cache();
   out.open_files = core.open.size();
   out.orphans = counter(core, format::VolumeCounter::orphans);
   return out;

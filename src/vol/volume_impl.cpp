@@ -72,6 +72,8 @@ Result<void> VolumeImpl::open_contents() {
                             .inline_bytes_max = core_.settings.inline_bytes_max};
   data::DataOptions options;
   options.write_buffer_bytes = core_.options.write_buffer_bytes;
+  options.block_cache_bytes = core_.options.block_cache_bytes;
+  options.block_cache_policy = core_.options.block_cache_policy;
   options.read_only = core_.read_only();
   core_.bytes = ARTFS_TRY(data::FileBytes::open(environment, layout, options));
   return {};

@@ -36,6 +36,20 @@ TEST_CASE("mount options: our own words set what they name", "[unit][fuse]") {
   CHECK(options.log_file == "/tmp/l");
 }
 
+TEST_CASE("mount options: the block cache has a size, which may be none, and a policy",
+          "[unit][fuse]") {
+  CHECK(parsed("").volume.block_cache_policy == artfs::BlockCachePolicy::multi_lru);
+  CHECK(parsed("block_cache=8M").volume.block_cache_bytes == 8 * artfs::mib);
+  CHECK(parsed("block_cache=0").volume.block_cache_bytes == 0);
+  const auto policy = [](const std::string& word) {
+    return parsed("block_cache_policy=" + word).volume.block_cache_policy;
+  };
+  CHECK(policy("fifo") == artfs::BlockCachePolicy::fifo);
+  CHECK(policy("lru") == artfs::BlockCachePolicy::lru);
+  CHECK(policy("multi_lru") == artfs::BlockCachePolicy::multi_lru);
+  CHECK(policy("lineage") == artfs::BlockCachePolicy::lineage);
+}
+
 TEST_CASE("mount options: fstab words are accepted and do nothing", "[unit][fuse]") {
   const MountOptions options = parsed(
       "defaults,nofail,_netdev,user,noauto,x-systemd.automount,x-systemd.requires=a,comment=b,,");
@@ -64,9 +78,10 @@ TEST_CASE("mount options: unknown words are named, or ignored when sloppy", "[un
 }
 
 TEST_CASE("mount options: values out of range are refused", "[unit][fuse]") {
-  for (const char* word : {"cache=1M", "cache=", "cache=x", "cache=9999999999T", "commit=0",
-                           "commit=1h", "commit=4000", "durability=", "durability=often",
-                           "threads=0", "threads=2000", "write_buffer=1K"}) {
+  for (const char* word :
+       {"cache=1M", "cache=", "cache=x", "cache=9999999999T", "commit=0", "commit=1h",
+        "commit=4000", "durability=", "durability=often", "threads=0", "threads=2000",
+        "write_buffer=1K", "block_cache_policy=mru", "block_cache=much"}) {
     CAPTURE(word);
     CHECK_FALSE(parse_mount_options({word}, false));
   }

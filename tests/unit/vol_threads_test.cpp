@@ -147,5 +147,56 @@ TEST_CASE("threads: files made, written, opened and removed at once leave nothin
   test::require_clean(*volume);
 }
 
+TEST_CASE("threads: readers beside a writer see each block old or new, and never an error",
+          "[unit][vol]") {
+  VolumeOptions options = busy_options();
+  options.block_cache_bytes = GENERATE(std::uint64_t{0}, mib);
+  const auto volume = volume_in_memory(options);
+  constexpr std::size_t block = 64 * kib;
+  constexpr std::size_t blocks = 6;
+  const Ino ino = volume->create(root_ino, "f", 0644, {})->ino;
+  const auto fill = [&](std::uint64_t at, char with) {
+    const std::string bytes(block, with);
+    REQUIRE(volume->write(ino, at * block, std::as_bytes(std::span(bytes)), {}));
+  };
+  for (std::uint64_t i = 0; i < blocks; ++i) fill(i, 'a');
+  REQUIRE(volume->fsync(ino));
+  std::atomic<bool> done{false};
+  std::atomic<unsigned> errors{0};
+  std::atomic<unsigned> mixed{0};
+  run_threads(4, [&](unsigned thread) {
+    std::mt19937_64 rng(thread);
+    if (thread == 0) {
+      const std::uint64_t rounds = test::scaled(300);
+      for (std::uint64_t i = 0; i < rounds; ++i) {
+        fill(rng() % blocks, static_cast<char>('a' + i % 26));
+        // What is freed may be used again only after a checkpoint.
+        if (i % 8 == 0) (void)volume->fsync(ino);
+        if (i % 32 == 0) (void)volume->store().checkpoint();
+      }
+      done = true;
+      return;
+    }
+    std::string out;
+    while (!done) {
+      const std::uint64_t first = rng() % blocks;
+      out.assign(rng() % 2 == 0 ? 4096 : 2 * block, '?');
+      const auto got = volume->read(ino, first * block,
+                                    std::as_writable_bytes(std::span(out.data(), out.size())));
+      if (!got) {
+        ++errors;
+        continue;
+      }
+      for (std::size_t at = 0; at < *got; at += block) {
+        const std::string part = out.substr(at, std::min(block, *got - at));
+        if (part.find_first_not_of(part[0]) != std::string::npos) ++mixed;
+      }
+    }
+  });
+  CHECK(errors == 0);
+  CHECK(mixed == 0);
+  test::require_clean(*volume);
+}
+
 }  // namespace
 }  // namespace artfs

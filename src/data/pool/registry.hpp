@@ -74,6 +74,9 @@ class [[nodiscard]] Loading {
   Loading& operator=(Loading&& other) noexcept;
   ~Loading();
 
+  // Somebody registered the block meanwhile.
+  [[nodiscard]] bool is_cached() const noexcept { return registration_.has(Mark::cached); }
+
  private:
   friend class Registry;
 
