@@ -18,7 +18,8 @@
 //             inodes for whoever looks at what he lists, and two names may share an offset); offsets that are
 //             hashes with a window per open directory, as we had it (a seek outside of the window read the
 //             directory from its start, and started over when the entry was gone). What it costs: a second
-//             record per entry, README has the figures.
+//             record per entry: 0.9 us of CPU and 40 bytes of log more per file made (3.0 us, 360 bytes before), 14 %
+//             more metadata.
 #pragma once
 
 #include <cstdint>
