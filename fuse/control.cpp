@@ -10,8 +10,11 @@
 #include <unistd.h>
 
 #include <array>
+#include <atomic>
 #include <cerrno>
+#include <charconv>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <thread>
 
 #include "base/log.hpp"
@@ -65,14 +68,69 @@ std::string refusal(std::string_view name, std::string_view text) {
   return nlohmann::json{{"ok", false}, {"error", name}, {"text", text}}.dump();
 }
 
-void send_all(int socket, std::string_view bytes) {
+// False: the other side is gone.
+bool send_all(int socket, std::string_view bytes) {
   while (!bytes.empty()) {
     const ssize_t sent = ::send(socket, bytes.data(), bytes.size(), MSG_NOSIGNAL);
     if (sent < 0 && errno == EINTR) continue;
-    if (sent <= 0) return;
+    if (sent <= 0) return false;
     bytes.remove_prefix(static_cast<std::size_t>(sent));
   }
+  return true;
 }
+
+nlohmann::json to_object(const ScrubProgress& progress) {
+  return {{"bytes", progress.bytes},
+          {"bytes_total", progress.bytes_total},
+          {"frames", progress.frames},
+          {"blocks", progress.blocks},
+          {"problems", progress.problems}};
+}
+
+std::string one_line(const nlohmann::json& object) {
+  return object.dump(-1, ' ', true, nlohmann::json::error_handler_t::replace);
+}
+
+// A scrub for one client, on a thread of its own.
+class Scrub {
+ public:
+  Scrub(Volume& volume, base::UniqueFd client, std::uint64_t bytes_per_second)
+      : volume_(volume),
+        client_(std::move(client)),
+        bytes_per_second_(bytes_per_second),
+        thread_([this] { run(); }) {}
+
+  Scrub(const Scrub&) = delete;
+  Scrub& operator=(const Scrub&) = delete;
+
+  ~Scrub() {
+    is_cancelled_ = true;
+    thread_.join();
+  }
+
+  [[nodiscard]] bool is_done() const noexcept { return is_done_; }
+
+ private:
+  void run() {
+    ScrubOptions options;
+    options.bytes_per_second = bytes_per_second_;
+    options.on_progress = [this](const ScrubProgress& progress) {
+      const std::string line =
+          one_line({{"progress", nlohmann::json::parse(scrub_progress_json(progress))}});
+      return !is_cancelled_ && send_all(client_.get(), line + "\n");
+    };
+    send_all(client_.get(), scrub_reply_json(volume_.scrub(options)) + "\n");
+    client_.reset();
+    is_done_ = true;
+  }
+
+  Volume& volume_;
+  base::UniqueFd client_;
+  const std::uint64_t bytes_per_second_;
+  std::atomic<bool> is_cancelled_{false};
+  std::atomic<bool> is_done_{false};
+  std::thread thread_;  // last: starts when the rest is there
+};
 
 class Server final : public ControlServer {
  public:
@@ -92,6 +150,7 @@ class Server final : public ControlServer {
     const std::uint64_t one = 1;
     static_cast<void>(!::write(end_.get(), &one, sizeof one));
     thread_.join();
+    scrub_.reset();
     ::unlinkat(directory_.get(), socket_name, 0);
   }
 
@@ -104,22 +163,49 @@ class Server final : public ControlServer {
       if (::poll(sources.data(), sources.size(), -1) < 0 && errno != EINTR) return;
       if (sources[1].revents != 0) return;
       if (sources[0].revents == 0) continue;
-      const base::UniqueFd client(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC));
-      if (client && is_allowed(client.get())) answer(client.get());
+      base::UniqueFd client(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC));
+      if (client && is_allowed(client.get())) answer(std::move(client));
     }
   }
 
-  void answer(int client) {
-    limit_waiting(client, 5);
+  void answer(base::UniqueFd client) {
+    limit_waiting(client.get(), 5);
     std::string request;
     std::array<char, request_bytes_max> chunk{};
     while (!request.ends_with('\n') && request.size() < request_bytes_max) {
-      const ssize_t got = ::recv(client, chunk.data(), chunk.size(), 0);
+      const ssize_t got = ::recv(client.get(), chunk.data(), chunk.size(), 0);
       if (got < 0 && errno == EINTR) continue;
       if (got <= 0) return;
       request.append(chunk.data(), static_cast<std::size_t>(got));
     }
-    send_all(client, reply_to(request) + "\n");
+    if (const auto rate = scrub_rate(request)) {
+      start_scrub(std::move(client), *rate);
+    } else {
+      send_all(client.get(), reply_to(request) + "\n");
+    }
+  }
+
+  // Of "scrub N"; nothing when it is another request.
+  static std::optional<std::uint64_t> scrub_rate(std::string_view request) {
+    constexpr std::string_view word = "scrub ";
+    if (!request.starts_with(word) || !request.ends_with('\n')) return std::nullopt;
+    request.remove_prefix(word.size());
+    request.remove_suffix(1);
+    std::uint64_t rate = 0;
+    const auto parsed = std::from_chars(request.data(), request.data() + request.size(), rate);
+    if (parsed.ec != std::errc{} || parsed.ptr != request.data() + request.size()) {
+      return std::nullopt;
+    }
+    return rate;
+  }
+
+  void start_scrub(base::UniqueFd client, std::uint64_t rate) {
+    if (scrub_ && !scrub_->is_done()) {
+      send_all(client.get(), refusal("busy", "a scrub is under way: wait for its end") + "\n");
+      return;
+    }
+    scrub_.reset();
+    scrub_ = std::make_unique<Scrub>(volume_, std::move(client), rate);
   }
 
   std::string reply_to(const std::string& request) {
@@ -134,7 +220,7 @@ class Server final : public ControlServer {
       if (synced) return R"({"ok":true})";
       return refusal(name_of(synced.error().code), to_text(synced.error()));
     }
-    return refusal("invalid_argument", "requests are: stats, sync");
+    return refusal("invalid_argument", "requests are: stats, sync, scrub N");
   }
 
   base::UniqueFd directory_;
@@ -142,10 +228,24 @@ class Server final : public ControlServer {
   base::UniqueFd end_;
   const std::string mount_point_;
   Volume& volume_;
-  std::thread thread_;  // last: starts when the rest is there
+  std::unique_ptr<Scrub> scrub_;  // the thread's
+  std::thread thread_;            // last: starts when the rest is there
 };
 
 }  // namespace
+
+std::string scrub_progress_json(const ScrubProgress& progress) {
+  return one_line(to_object(progress));
+}
+
+std::string scrub_reply_json(const Result<ScrubReport>& report) {
+  if (!report) return refusal(name_of(report.error().code), to_text(report.error()));
+  nlohmann::json object = to_object(report->done);
+  object["clean"] = report->problems.empty() && report->is_complete;
+  object["complete"] = report->is_complete;
+  object["problems"] = report->problems;
+  return one_line({{"ok", true}, {"report", std::move(object)}});
+}
 
 Result<std::unique_ptr<ControlServer>> ControlServer::start(const std::string& store_path,
                                                             const std::string& mount_point,
@@ -163,25 +263,31 @@ Result<std::unique_ptr<ControlServer>> ControlServer::start(const std::string& s
       std::make_unique<Server>(std::move(directory), std::move(listener), mount_point, volume));
 }
 
-Result<std::string> control_request(const std::string& store_path, const std::string& request) {
+Result<std::string> control_request(const std::string& store_path, const std::string& request,
+                                    const std::function<void(const std::string&)>& on_line) {
   const base::UniqueFd directory = ARTFS_TRY(open_directory(store_path));
   const sockaddr_un address = ARTFS_TRY(address_in(directory));
   const base::UniqueFd socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
   if (!socket) return fail_errno();
   if (::connect(socket.get(), as_sockaddr(address), sizeof address) != 0) return fail_errno();
   send_all(socket.get(), request + "\n");
-  std::string reply;
+  std::string rest;  // read, but not a whole line yet
+  std::string last;
   std::array<char, 4096> chunk{};
   while (true) {
     const ssize_t got = ::recv(socket.get(), chunk.data(), chunk.size(), 0);
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) return fail_errno();
     if (got == 0) break;
-    reply.append(chunk.data(), static_cast<std::size_t>(got));
+    rest.append(chunk.data(), static_cast<std::size_t>(got));
+    for (std::size_t end = rest.find('\n'); end != rest.npos; end = rest.find('\n')) {
+      if (!last.empty() && on_line) on_line(last);
+      last = rest.substr(0, end);
+      rest.erase(0, end + 1);
+    }
   }
-  if (!reply.ends_with('\n')) return fail(Errc::io_failed, ECONNRESET);
-  reply.pop_back();
-  return reply;
+  if (last.empty() || !rest.empty()) return fail(Errc::io_failed, ECONNRESET);
+  return last;
 }
 
 }  // namespace artfs::fuse

@@ -2,14 +2,17 @@
 // Control: the socket STORE/control of a live mount, and its client.
 //
 // Contract:   one request line, one JSON line, end. "stats": {"ok":true,"mount_point":...,"stats":{...}}.
-//             "sync": {"ok":true} once everything acknowledged before is on disk. Anything else, and
-//             failures: {"ok":false,"error":...,"text":...}. Only root and the daemon's own user are
+//             "sync": {"ok":true} once everything acknowledged before is on disk. "scrub N" (bytes per
+//             second, 0: as fast as it goes): several times a second {"progress":{...}}, at the end
+//             {"ok":true,"report":{...}}; a client that goes away ends it; one at a time. Anything
+//             else, and failures: {"ok":false,"error":...,"text":...}. Only root and the daemon's own user are
 //             answered. The server is made by the holder of the store's lock: a socket that is
 //             already there is stale and replaced; it is removed at the end.
-// Threading:  one thread serves; a client that is silent for 5 s is dropped.
+// Threading:  one thread serves, another one scrubs; a client that is silent for 5 s is dropped.
 // Errors:     io_failed with the errno; for the client ENOENT and ECONNREFUSED mean: nobody serves.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -25,8 +28,13 @@ class ControlServer {
   virtual ~ControlServer() = default;
 };
 
-// Sends one request ("stats" or "sync") and returns the reply line.
-[[nodiscard]] Result<std::string> control_request(const std::string& store_path,
-                                                  const std::string& request);
+// Sends one request and returns the last line of the reply; `on_line` gets those before it.
+[[nodiscard]] Result<std::string> control_request(
+    const std::string& store_path, const std::string& request,
+    const std::function<void(const std::string&)>& on_line = {});
+
+// The objects of "scrub": of its progress, and the whole reply at the end.
+[[nodiscard]] std::string scrub_progress_json(const ScrubProgress& progress);
+[[nodiscard]] std::string scrub_reply_json(const Result<ScrubReport>& report);
 
 }  // namespace artfs::fuse

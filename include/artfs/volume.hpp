@@ -118,6 +118,27 @@ struct CheckReport {
   std::uint64_t orphans = 0;
 };
 
+// What scrub() has done so far, and at its end. Frames count whole, 512 KiB each, whatever is used of them.
+struct ScrubProgress {
+  std::uint64_t bytes = 0;        // read and verified
+  std::uint64_t bytes_total = 0;  // as it looks now
+  std::uint64_t frames = 0;
+  std::uint64_t blocks = 0;
+  std::uint64_t problems = 0;
+};
+
+struct ScrubOptions {
+  std::uint64_t bytes_per_second = 64 * mib;  // at most, on average; 0: as fast as it goes
+  // Called about ten times a second, and at the end; false ends the scrub.
+  std::function<bool(const ScrubProgress&)> on_progress;
+};
+
+struct ScrubReport {
+  std::vector<std::string> problems;  // one line each, up to a thousand; empty: all is sound
+  ScrubProgress done;
+  bool is_complete = true;  // false: ended by on_progress
+};
+
 struct RepairReport {
   std::vector<std::string> done;      // one line for each change, up to a thousand
   std::uint64_t repairs = 0;          // all of them
@@ -244,6 +265,10 @@ class ARTFS_EXPORT Volume {
   // Checks the whole volume: reachability, link counts, block references, counters, and the store's
   // own verify(). Changes nothing. Best on a volume nobody writes to.
   [[nodiscard]] Result<CheckReport> check(const CheckOptions& options = {});
+
+  // Reads every frame and every block from the device and compares checksums, while the volume is used:
+  // what is changed meanwhile is looked at again before it is called damaged. May write a checkpoint.
+  [[nodiscard]] Result<ScrubReport> scrub(const ScrubOptions& options);
 
   // The store below, for raw trees beside the volume. Writing to the volume's own trees breaks it.
   [[nodiscard]] Store& store() noexcept;

@@ -31,6 +31,7 @@
 #include "engine/misses.hpp"
 #include "engine/superblock.hpp"
 #include "engine/tree_table.hpp"
+#include "io/blob_store.hpp"
 #include "io/device.hpp"
 #include "sync/gate.hpp"
 #include "wal/log.hpp"
@@ -54,8 +55,10 @@ class StoreImpl {
 
   [[nodiscard]] const StoreOptions& options() const noexcept { return options_; }
 
-  // For the tools that look inside: fsck, dump.
+  // For the tools that look inside: fsck, scrub, dump.
   [[nodiscard]] frame::Cache& cache() noexcept { return *cache_; }
+
+  [[nodiscard]] io::BlobStore& blobs() noexcept { return *blobs_; }
 
   [[nodiscard]] TreeTable& trees() noexcept { return trees_; }
 

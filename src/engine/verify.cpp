@@ -89,14 +89,8 @@ class FrameWalk {
   [[nodiscard]] Result<void> read(FrameId id) {
     const auto slot = slots_.find(id);
     if (slot == slots_.end()) return fail(Errc::frame_corrupt, id.raw);
-    ARTFS_TRY(parts_.blobs.read(slot->second, 0, buffer_.span()));
-    const std::span<const std::byte> header = buffer_.span().first(io::page_bytes);
-    ARTFS_TRY(format::check_header(header, parts_.uuid, id));
-    const std::size_t used = format::pages_used(header);
-    for (std::size_t page = 1; page < used; ++page) {
-      ARTFS_TRY(format::check_page(buffer_.span(), page));
-    }
-    return {};
+    return check_home(parts_.blobs, parts_.uuid, {.id = id, .slot = slot->second, .seal = 0},
+                      buffer_.span());
   }
 
   void check_bytes(const Entered& frame, std::span<const std::byte> bytes) {
@@ -139,6 +133,18 @@ Result<std::unique_ptr<StoreImpl>> open_to_check(const std::string& path, StoreO
 }
 
 }  // namespace
+
+Result<void> check_home(io::BlobStore& blobs, const std::array<std::byte, 16>& uuid,
+                        const frame::FrameLocation& frame, std::span<std::byte> buffer) {
+  ARTFS_TRY(blobs.read(frame.slot, 0, buffer));
+  const std::span<const std::byte> header = buffer.first(io::page_bytes);
+  ARTFS_TRY(format::check_header(header, uuid, frame.id));
+  const std::size_t used = format::pages_used(header);
+  for (std::size_t page = 1; page < used; ++page) {
+    ARTFS_TRY(format::check_page(buffer, page));
+  }
+  return {};
+}
 
 void verify_frames(const VerifyParts& parts, VerifyReport& report) {
   const sync::GateExclusive alone(parts.gate);

@@ -16,6 +16,7 @@
 
 #include <array>
 #include <cstddef>
+#include <span>
 #include <string>
 
 #include "artfs/store.hpp"
@@ -36,6 +37,13 @@ struct VerifyParts {
 };
 
 void verify_frames(const VerifyParts& parts, VerifyReport& report);
+
+// The image of a frame that stands in its slot: reads all of it into `buffer` (frame_bytes, aligned) and
+// verifies identity and checksums. Holds nothing: a frame that is new, or written home meanwhile, may
+// seem damaged; look again after a checkpoint. frame_corrupt, io_failed.
+[[nodiscard]] Result<void> check_home(io::BlobStore& blobs, const std::array<std::byte, 16>& uuid,
+                                      const frame::FrameLocation& frame,
+                                      std::span<std::byte> buffer);
 
 [[nodiscard]] Result<VerifyReport> check_store(const std::string& path,
                                                const StoreOptions& options);

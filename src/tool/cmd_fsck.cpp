@@ -3,7 +3,6 @@
 #include <signal.h>
 #include <unistd.h>
 
-#include <iterator>
 #include <memory>
 #include <nlohmann/json.hpp>
 
@@ -55,20 +54,6 @@ nlohmann::json to_json(const FsckArguments& arguments, const CheckReport& report
           {"blocks", report.blocks},           {"orphans", report.orphans},
           {"repairs", repaired.repairs},       {"repaired", repaired.done},
           {"reclaimed", repaired.orphans}};
-}
-
-// Names in a report may hold anything; a terminal gets no control characters from them.
-std::string printable(std::string_view line) {
-  std::string out;
-  for (const char c : line) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (byte < 0x20 || byte == 0x7f) {
-      fmt::format_to(std::back_inserter(out), "\\x{:02x}", byte);
-    } else {
-      out.push_back(c);
-    }
-  }
-  return out;
 }
 
 void print_report(const FsckArguments& arguments, const CheckReport& report,

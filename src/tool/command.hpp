@@ -16,6 +16,7 @@ void add_mkfs(CLI::App& app, int& status);
 void add_mount(CLI::App& app, int& status);
 void add_umount(CLI::App& app, int& status);
 void add_fsck(CLI::App& app, int& status);
+void add_scrub(CLI::App& app, int& status);
 void add_stats(CLI::App& app, int& status);
 void add_sync(CLI::App& app, int& status);
 void add_dump(CLI::App& app, int& status);
@@ -25,6 +26,9 @@ inline constexpr int exit_failure = 1;  // of subcommands without a convention o
 
 // Prints "artfs COMMAND: TEXT" on stderr; returns `status`.
 int complain(std::string_view command, std::string_view text, int status = exit_failure);
+
+// Names in a message may hold anything; a terminal gets no control characters from them.
+[[nodiscard]] std::string printable(std::string_view line);
 
 // The exit status of a wrong command line, by the convention of the subcommand.
 [[nodiscard]] int usage_status(std::string_view command) noexcept;

@@ -24,6 +24,7 @@ void add_commands(CLI::App& app, int& status) {
   add_mount(app, status);
   add_umount(app, status);
   add_fsck(app, status);
+  add_scrub(app, status);
   add_stats(app, status);
   add_sync(app, status);
   add_dump(app, status);

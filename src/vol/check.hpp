@@ -71,10 +71,19 @@ class SpaceCheck {
     std::uint64_t owner;  // inode number, 0: free
   };
 
+  struct BadBlock {
+    std::uint64_t ino;
+    std::uint64_t index;
+    Error error;
+  };
+
+  [[nodiscard]] Result<void> name_bad_blocks();
+
   Core& core_;
   const CheckOptions& options_;
   CheckReport& out_;
   std::vector<Run> runs_;
+  std::vector<BadBlock> bad_blocks_;
   std::uint64_t used_units_ = 0;
 };
 

@@ -2,8 +2,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 
 #include "vol/check.hpp"
+#include "vol/paths.hpp"
 
 namespace artfs::vol {
 
@@ -34,12 +36,24 @@ Result<void> SpaceCheck::add_file(Ino ino, const format::Inode& inode) {
   for (const std::uint64_t index : to_verify) {
     const Result<void> verified = core_.bytes->verify_block(ino, index);
     if (verified) continue;
-    report(out_, fmt::format("inode {}: block {}: {}", ino.raw, index, to_text(verified.error())));
+    bad_blocks_.push_back({.ino = ino.raw, .index = index, .error = verified.error()});
+  }
+  return {};
+}
+
+Result<void> SpaceCheck::name_bad_blocks() {
+  std::set<std::uint64_t> inos;
+  for (const BadBlock& block : bad_blocks_) inos.insert(block.ino);
+  const Paths paths = ARTFS_TRY(find_paths(core_, inos));
+  for (const BadBlock& block : bad_blocks_) {
+    report(out_, fmt::format("{}: block {}: {}", inode_text(paths, block.ino), block.index,
+                             to_text(block.error)));
   }
   return {};
 }
 
 Result<void> SpaceCheck::finish() {
+  ARTFS_TRY(name_bad_blocks());
   ARTFS_TRY(core_.bytes->for_each_free_run([&](data::UnitRun run) {
     runs_.push_back({run.first, run.count, 0});
   }));

@@ -13,6 +13,7 @@
 #include "vol/inode.hpp"
 #include "vol/names.hpp"
 #include "vol/repair.hpp"
+#include "vol/scrub.hpp"
 #include "vol/statfs.hpp"
 #include "vol/volume_impl.hpp"
 #include "vol/xattr.hpp"
@@ -235,6 +236,10 @@ VolumeStats Volume::stats() const {
 
 Result<CheckReport> Volume::check(const CheckOptions& options) {
   return impl_->check(options);
+}
+
+Result<ScrubReport> Volume::scrub(const ScrubOptions& options) {
+  return vol::scrub(impl_->core(), options);
 }
 
 Store& Volume::store() noexcept {

@@ -131,6 +131,13 @@ def detach():
         subprocess.run(["umount", "-l", MNT], check=False)
 
 
+def figure(what, value, seed=0):
+    """One JSON line for scripts/crash.sh, in the file that it names."""
+    if os.environ.get("ARTFS_CRASH_FIGURES"):
+        with open(os.environ["ARTFS_CRASH_FIGURES"], "a", encoding="utf-8") as out:
+            out.write(f'{{"suite":"crash","op":"{what}","value":{value},"seed":{seed}}}\n')
+
+
 def wait_until(condition, seconds=10):
     deadline = time.monotonic() + seconds
     while not condition():
