@@ -116,7 +116,11 @@ Result<void> VolumeImpl::fsync(Ino ino) {
   if (core_.options.store.durability == Durability::relaxed) return flush(core_, ino);
   const Result<void> flushed = flusher_.flush_all();
   ARTFS_TRY(flush(core_, ino));
-  if (!flushed && flushed.error().code == Errc::store_stopped) return flushed;
+  // What another file could not write out is reported there; a device that fails is everybody's.
+  if (!flushed &&
+      (flushed.error().code == Errc::store_stopped || flushed.error().code == Errc::io_failed)) {
+    return flushed;
+  }
   return core_.store->sync();
 }
 

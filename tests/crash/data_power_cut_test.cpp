@@ -4,6 +4,7 @@
 #include <map>
 
 #include "support/data_world.hpp"
+#include "support/figure.hpp"
 #include "support/scale.hpp"
 
 namespace artfs::data {
@@ -174,6 +175,7 @@ TEST_CASE("crash: after a power cut every file is as one commit left it, and spa
     Lives lives(seed);
     lives.run(5, 150);
   }
+  test::figure("power cuts under flushes of file contents", seeds * 5);
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include <random>
 
 #include "support/engine_store.hpp"
+#include "support/figure.hpp"
 #include "support/scale.hpp"
 
 namespace artfs {
@@ -174,6 +175,7 @@ TEST_CASE("P11: bit flips: every one is detected or harmless", "[crash][engine]"
   // Not everything in a used page is used; most of it is.
   const auto& [noticed, all] = noticed_of["frames.dat"];
   CHECK(noticed * 4 > all * 3);
+  test::figure("bit flips below the engine", flips);
 }
 
 }  // namespace

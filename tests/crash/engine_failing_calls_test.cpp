@@ -4,6 +4,7 @@
 #include <catch2/catch.hpp>
 
 #include "support/crash_history.hpp"
+#include "support/figure.hpp"
 #include "support/scale.hpp"
 
 namespace artfs {
@@ -131,6 +132,7 @@ void fail_at_every_call(const Fault& kind) {
   test::silence_log();
   const auto empty = test::empty_store();
   const std::uint64_t step = std::max<std::uint64_t>(1, 100 / test::scaled(100));
+  std::uint64_t failed = 0;
   for (const History& plan : histories) {
     const std::uint64_t calls =
         run(*empty, plan, {.call = 0, .code = {}, .repeat = {}, .only_syncs = kind.only_syncs});
@@ -140,8 +142,10 @@ void fail_at_every_call(const Fault& kind) {
       Fault fault = kind;
       fault.call = call;
       run(*empty, plan, fault);
+      ++failed;
     }
   }
+  test::figure("histories with a failing call of the device", failed);
 }
 
 TEST_CASE(
@@ -185,6 +189,7 @@ TEST_CASE("failing calls: a full disk refuses changes, keeps what it has, and go
     require_recovered(history, *store, tree);
     reopen_and_check(history, disk.clone_after_power_cut(round));
   }
+  test::figure("histories of transactions on a full disk", rounds);
 }
 
 }  // namespace

@@ -13,6 +13,7 @@
 
 #include "base/clock.hpp"
 #include "support/engine_store.hpp"
+#include "support/figure.hpp"
 #include "support/scale.hpp"
 
 namespace artfs {
@@ -169,6 +170,7 @@ TEST_CASE("P6: kill: acknowledged syncs and settled puts survive SIGKILL, round 
     test::require_clean(**store);
     last = found;
   }
+  test::figure("kills of a process with a store", rounds);
 }
 
 TEST_CASE("kill: a second opener is refused and told who holds the store", "[crash][engine]") {

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "support/crash_history.hpp"
+#include "support/figure.hpp"
 #include "support/scale.hpp"
 
 namespace artfs {
@@ -103,6 +104,7 @@ void lie(WriteFault fault, const test::Rounds& counts) {
                    << " refused for some keys, " << outcome.harmless << " harmless");
   CHECK(outcome.refused + outcome.partly > 0);
   CHECK(outcome.harmless > 0);
+  test::figure(fault == WriteFault::dropped ? "dropped writes" : "misdirected writes", wanted);
 }
 
 TEST_CASE("P11: lost writes: a dropped write is detected or harmless", "[crash][engine]") {

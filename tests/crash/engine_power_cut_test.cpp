@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "support/crash_history.hpp"
+#include "support/figure.hpp"
 #include "support/scale.hpp"
 
 namespace artfs {
@@ -86,6 +87,7 @@ TEST_CASE("power cut: what was durable is there, the rest is a prefix of the com
       }
     }
   }
+  test::figure("power cuts under transactions", cuts);
 }
 
 }  // namespace

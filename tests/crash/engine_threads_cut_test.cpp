@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "support/engine_store.hpp"
+#include "support/figure.hpp"
 #include "support/random_keys.hpp"
 #include "support/scale.hpp"
 
@@ -133,6 +134,7 @@ TEST_CASE("power cut: with several threads the survivors are a prefix of the com
     require_whole(*store->open_tree("t"));
     test::require_clean(*store);
   }
+  test::figure("power cuts under transactions of several threads", seeds);
 }
 
 }  // namespace
