@@ -16,6 +16,7 @@
 #include "artfs/store.hpp"
 #include "artfs/volume.hpp"
 
+#include "format/dirent.hpp"
 #include "format/inode.hpp"
 #include "format/key.hpp"
 #include "format/volume.hpp"
@@ -60,7 +61,10 @@ Result<void> damage(Store& store, std::string_view path, std::string_view kind) 
   } else if (kind == "lost") {
     txn.erase(tree, inode_key);
   } else if (kind == "type") {
-    txn.put(tree, name_key, format::encode(format::Dirent{found.ino, format::mode_fifo}));
+    const Record record = ARTFS_TRY(tree.get(name_key));
+    format::Dirent entry = ARTFS_TRY(format::decode_dirent(found.dir, record.value));
+    entry.type = format::mode_fifo;
+    txn.put(tree, name_key, format::encode(entry));
   } else if (kind == "record") {
     txn.put(tree, inode_key, "nonsense");
   } else if (kind == "counter") {
