@@ -191,7 +191,7 @@ class ARTFS_EXPORT Volume {
   // Writes everything out, checkpoints, releases the store. Idempotent.
   [[nodiscard]] Result<void> close();
 
-  // Names. "." and ".." are answered from the inode alone, so that file handles survive restarts.
+  // Names. "." (of what has a name) and ".." come from the inode alone, so that handles survive restarts.
   [[nodiscard]] Result<Attr> lookup(Ino parent, std::string_view name);
   [[nodiscard]] Result<Attr> getattr(Ino ino);
   [[nodiscard]] Result<Attr> setattr(Ino ino, const SetAttr& changes, const Caller& caller);

@@ -113,7 +113,12 @@ Result<Attr> make_unnamed(Core& core, Ino parent, std::uint32_t mode, const Call
 }
 
 Result<Attr> lookup(Core& core, Place place) {
-  if (place.name == ".") return attributes(core, place.parent);
+  if (place.name == ".") {
+    const Attr attr = ARTFS_TRY(attributes(core, place.parent));
+    // Without a name it is found by those alone who have it open: a handle of it is stale.
+    if (attr.nlink == 0) return fail(Errc::entry_not_found);
+    return attr;
+  }
   if (place.name == "..") {
     const Inode dir = ARTFS_TRY(load_inode(core, place.parent));
     if (!dir.is_directory()) return fail(Errc::not_a_directory, place.parent.raw);
