@@ -57,7 +57,7 @@ run_one() {
       echo "ok     $name ($((SECONDS - start)) s${counted:+, $counted assertions})"
       echo pass >"$results/$name.result"
       [ -z "$counted" ] || echo "$counted" >"$results/$name.assertions"
-      grep '^MASKED' "$results/$name.log" | sed "s/^/       $name: /" || true
+      grep ^MASKED "$results/$name.log" | sort -u | sed "s/^/       $name: /" || true
       ;;
     77)
       echo "skip   $name: $(tail -n 1 "$results/$name.log")"

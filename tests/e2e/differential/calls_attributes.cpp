@@ -196,7 +196,9 @@ std::string call_set_flags(Side& side, const Step& step) {
   unsigned flags = 0;
   if (::ioctl(side.fd(step.slot), FS_IOC_GETFLAGS, &flags) != 0) return result(-1);
   flags = (flags & ~compared_flags) | sets[step.choice % sets.size()];
-  return result(::ioctl(side.fd(step.slot), FS_IOC_SETFLAGS, &flags));
+  const int done = ::ioctl(side.fd(step.slot), FS_IOC_SETFLAGS, &flags);
+  if (done == 0 && (flags & (FS_IMMUTABLE_FL | FS_APPEND_FL)) != 0) side.note_protected();
+  return result(done);
 }
 
 constexpr std::array attribute_table = {

@@ -39,6 +39,17 @@ std::string parent_of(const std::string& path) {
   return slash == std::string::npos ? std::string() : path.substr(0, slash);
 }
 
+// What names a file for good.
+std::string handle_of(int directory, const std::string& path, int flags) {
+  alignas(file_handle) std::array<char, sizeof(file_handle) + MAX_HANDLE_SZ> memory{};
+  auto* handle = reinterpret_cast<file_handle*>(memory.data());
+  handle->handle_bytes = MAX_HANDLE_SZ;
+  int mount = 0;
+  const int done = ::name_to_handle_at(directory, path.c_str(), handle, &mount, flags);
+  ARTFS_ASSERT(done == 0 || errno == ENOENT || errno == ESTALE);
+  return {memory.data(), sizeof(file_handle) + handle->handle_bytes};
+}
+
 std::string contents(int directory, const std::string& path) {
   const base::UniqueFd file(
       ::openat(directory, path.c_str(), O_RDONLY | O_NONBLOCK | O_NOATIME | O_CLOEXEC));
@@ -136,6 +147,9 @@ std::string Side::do_step(const Step& step) {
   if (step.unprivileged) become(true);
   std::string out = step.call->run(*this, step);
   if (step.unprivileged) become(false);
+  for (const std::string_view refusal : {"EACCES", "EPERM"}) {
+    if (has_protected_ && out.starts_with(refusal)) out.replace(0, refusal.size(), "refused");
+  }
   out += look_at_path(step, step.one);
   out += look_at_path(step, step.two);
   out += look_at_slot(step.slot);
@@ -156,36 +170,36 @@ std::string Side::look_at_slot(unsigned slot) {
 
   struct statx attributes {};
 
-  if (::statx(slots_[slot].fd, "", AT_EMPTY_PATH, STATX_BASIC_STATS | STATX_BTIME, &attributes) !=
-      0) {
+  if (::statx(slots_[slot].fd, "", AT_EMPTY_PATH, STATX_BASIC_STATS, &attributes) != 0) {
     return " | " + result(-1);
   }
   // The position shows what reads and writes moved it by; directories count it as they like.
   const std::int64_t position =
       S_ISREG(attributes.stx_mode) ? ::lseek(slots_[slot].fd, 0, SEEK_CUR) : 0;
-  return " | " + describe(attributes) + fmt::format(" at {}", position);
+  const std::string identity = handle_of(slots_[slot].fd, "", AT_EMPTY_PATH);
+  return " | " + describe(attributes, identity) + fmt::format(" at {}", position);
 }
 
 std::string Side::look(int directory, const std::string& path, bool follow) {
   struct statx attributes {};
 
   const int flags = follow ? 0 : AT_SYMLINK_NOFOLLOW;
-  if (::statx(directory, path.c_str(), flags, STATX_BASIC_STATS | STATX_BTIME, &attributes) != 0) {
+  if (::statx(directory, path.c_str(), flags, STATX_BASIC_STATS, &attributes) != 0) {
     return result(-1);
   }
-  std::string out = describe(attributes);
+  std::string out =
+      describe(attributes, handle_of(directory, path, follow ? AT_SYMLINK_FOLLOW : 0));
   if (follow && S_ISREG(attributes.stx_mode)) out += " " + contents(directory, path);
   return out;
 }
 
-std::string Side::describe(const struct statx& attributes) {
+std::string Side::describe(const struct statx& attributes, const std::string& identity) {
   const std::uint32_t type = attributes.stx_mode & S_IFMT;
   // sgid without execution by the group is no privilege: whether a write sheds it depends on groups
   // of the caller that a FUSE daemon is not told.
   const std::uint32_t ignored_bits =
       type == S_IFREG && (attributes.stx_mode & S_IXGRP) == 0 ? S_ISGID : 0;
   const bool has_size = type == S_IFREG || type == S_IFLNK;
-  const auto identity = std::pair(attributes.stx_ino, in_ns(attributes.stx_btime));
   const Times now{.modified = in_ns(attributes.stx_mtime), .changed = in_ns(attributes.stx_ctime)};
   std::string times = "new";
   const auto [seen, is_new] = seen_.try_emplace(identity, now);
@@ -235,13 +249,12 @@ std::string Side::walk_entry(const std::string& path, unsigned type, std::uint64
 
   struct statx attributes {};
 
-  if (::statx(AT_FDCWD, full.c_str(), AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS | STATX_BTIME,
-              &attributes) != 0) {
+  if (::statx(AT_FDCWD, full.c_str(), AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS, &attributes) != 0) {
     return fmt::format("{}: listed, then {}\n", path, result(-1));
   }
-  const auto identity = std::pair(attributes.stx_ino, in_ns(attributes.stx_btime));
+  const std::string identity = handle_of(AT_FDCWD, full, 0);
   const auto [first, is_new] = first_path_.try_emplace(identity, path);
-  std::string out = fmt::format("{} {}{} = {}", path, describe(attributes),
+  std::string out = fmt::format("{} {}{} = {}", path, describe(attributes, identity),
                                 ino == attributes.stx_ino ? "" : " listed with another number",
                                 is_new ? "" : first->second);
   if (type != IFTODT(attributes.stx_mode)) out += " listed with another type";

@@ -15,7 +15,6 @@
 #include <map>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include "differential/features.hpp"
@@ -58,6 +57,12 @@ class Side {
   // The slot's descriptor was closed.
   void forget(unsigned slot) noexcept { slots_[slot] = {}; }
 
+  // A file was made immutable or append-only: FUSE keeps these flags from the kernel, which then looks at
+  // permissions first, so that EPERM and EACCES are told apart no more.
+  void note_protected() noexcept { has_protected_ = true; }
+
+  [[nodiscard]] bool has_protected() const noexcept { return has_protected_; }
+
   // The absolute path, without what is above this side's own directory.
   [[nodiscard]] std::string neutral(std::string path) const;
 
@@ -72,17 +77,18 @@ class Side {
   std::string look(int directory, const std::string& path, bool follow);
   std::string look_at_path(const Step& step, const std::string& path);
   std::string look_at_slot(unsigned slot);
-  std::string describe(const struct statx& attributes);
+  std::string describe(const struct statx& attributes, const std::string& identity);
   void walk_below(const std::string& path, std::string& out);
   std::string walk_entry(const std::string& path, unsigned type, std::uint64_t ino);
 
   std::string root_;
   Features features_;
   int root_fd_ = -1;
+  bool has_protected_ = false;
   std::array<Slot, slot_count> slots_;
-  // Last seen times, by inode and birth.
-  std::map<std::pair<std::uint64_t, std::int64_t>, Times> seen_;
-  std::map<std::pair<std::uint64_t, std::int64_t>, std::string> first_path_;  // in one walk
+  // By handle: numbers are used again on other filesystems, generations tell.
+  std::map<std::string, Times> seen_;
+  std::map<std::string, std::string> first_path_;  // in one walk
 };
 
 // "ok 3" or the name of errno.

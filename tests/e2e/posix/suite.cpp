@@ -79,6 +79,28 @@ void Suite::mask(std::string_view what) {
   fmt::print("MASKED: {}: the mount lacks it\n", what);
 }
 
+bool Suite::has_empty_chown() {
+  const std::string path = fresh();
+  write_file(path, "");
+  const struct stat before = status_of(path);
+  constexpr auto keep = static_cast<uid_t>(-1);
+  const bool has = ::chown(path.c_str(), keep, keep) == 0 &&
+                   status_of(path).st_ctim.tv_nsec != before.st_ctim.tv_nsec;
+  if (!has) mask("chown(-1, -1)");
+  return has;
+}
+
+bool Suite::has_shedding_fallocate() {
+  const std::string path = fresh();
+  write_file(path, "");
+  const base::UniqueFd file(::open(path.c_str(), O_WRONLY | O_CLOEXEC));
+  ARTFS_ASSERT(::fchmod(file.get(), 04777) == 0);
+  as_user([&] { ARTFS_ASSERT(::fallocate(file.get(), 0, 0, 10) == 0); });
+  const bool has = (status_of(path).st_mode & S_ISUID) == 0;
+  if (!has) mask("suid after fallocate by a user");
+  return has;
+}
+
 void Suite::as_user(const std::function<void()>& action) {
   ARTFS_ASSERT(::setgroups(1, &second_group) == 0);
   ARTFS_ASSERT(::setegid(user_group) == 0 && ::seteuid(user_id) == 0);

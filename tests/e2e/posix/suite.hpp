@@ -61,6 +61,9 @@ class Suite {
 
   // The mount lacks what the group is about: says so, loudly. Wrong on ext4.
   void mask(std::string_view what);
+  // chown(-1, -1) sets the time of change and sheds suid and sgid; fallocate by a user sheds them.
+  bool has_empty_chown();
+  bool has_shedding_fallocate();
   void as_user(const std::function<void()>& action);
   // Puts something of this kind at `path` (a link leads to a file beside it).
   void make(Kind kind, const std::string& path);
