@@ -13,9 +13,11 @@ namespace {
 //   READDIRPLUS(_AUTO)                       attributes with names where somebody uses them
 //   CACHE_SYMLINKS                           targets never change
 //   EXPLICIT_INVAL_DATA                      cached pages stay: nobody writes behind this kernel's back
+//   IOCTL_DIR                                chattr of directories
+//   POSIX_ACL                                the kernel enforces ACLs; not with noacl
 constexpr unsigned wanted = FUSE_CAP_ASYNC_READ | FUSE_CAP_ASYNC_DIO | FUSE_CAP_PARALLEL_DIROPS |
                             FUSE_CAP_ATOMIC_O_TRUNC | FUSE_CAP_DONT_MASK | FUSE_CAP_EXPORT_SUPPORT |
-                            FUSE_CAP_READDIRPLUS | FUSE_CAP_READDIRPLUS_AUTO
+                            FUSE_CAP_READDIRPLUS | FUSE_CAP_READDIRPLUS_AUTO | FUSE_CAP_IOCTL_DIR
 #if FUSE_VERSION >= FUSE_MAKE_VERSION(3, 10)
                             | FUSE_CAP_CACHE_SYMLINKS | FUSE_CAP_EXPLICIT_INVAL_DATA
 #endif
@@ -25,16 +27,14 @@ constexpr unsigned wanted = FUSE_CAP_ASYNC_READ | FUSE_CAP_ASYNC_DIO | FUSE_CAP_
 //   AUTO_INVAL_DATA   drops cached pages whenever our own write changes the mtime
 //   WRITEBACK_CACHE   the kernel's idea of size and mtime would win over the volume's
 //   HANDLE_KILLPRIV   version 1 makes us shed suid for root's writes too; version 2: kernel_shim.hpp
-//   POSIX_ACL         the volume does not inherit default ACLs yet
 //   SPLICE_*          measured slower for every size
 //   POSIX_LOCKS, FLOCK_LOCKS   one mount: the kernel's own locks are complete
-//   IOCTL_DIR         there are no ioctls
 //   NO_OPEN_SUPPORT   open files are counted, so that the unlinked live on
 
 }  // namespace
 
-void negotiate(fuse_conn_info& connection) noexcept {
-  connection.want = connection.capable & wanted;
+void negotiate(fuse_conn_info& connection, bool keeps_acls) noexcept {
+  connection.want = connection.capable & (keeps_acls ? wanted | FUSE_CAP_POSIX_ACL : wanted);
   connection.max_write = request_bytes_max;
   // Readahead and other background requests in flight before the kernel throttles.
   connection.max_background = 64;

@@ -11,6 +11,6 @@ namespace artfs::fuse {
 // The largest WRITE and, by the page count that follows from it, the largest READ and READDIR.
 inline constexpr unsigned request_bytes_max = 1u << 20;
 
-void negotiate(fuse_conn_info& connection) noexcept;
+void negotiate(fuse_conn_info& connection, bool keeps_acls) noexcept;
 
 }  // namespace artfs::fuse

@@ -21,13 +21,16 @@ namespace {
 // Above every open flag and every mode bit there is.
 constexpr std::uint32_t shed_in_flags = 1U << 30;
 constexpr std::uint32_t shed_in_mode = 1U << 31;
+// What of the kernel's offer INIT's reply accepts beyond libfuse.
+constexpr std::uint32_t accepted_flags = FUSE_HANDLE_KILLPRIV_V2 | FUSE_SETXATTR_EXT;
 
 // Protocol 7.37. Argument and answer are those of CREATE.
 constexpr std::uint32_t opcode_tmpfile = 51;
 
 // The INIT request's number, 0 before and after: its reply is the only one to be rewritten.
 std::atomic<std::uint64_t> init_unique{0};
-std::atomic<bool> is_offered{false};
+std::atomic<std::uint32_t> offered_flags{0};
+std::atomic<bool> is_setxattr_extended{false};
 std::atomic<std::uint64_t> read_count{0};
 
 using Bytes = std::span<std::byte>;
@@ -47,6 +50,13 @@ void carry(Bytes request, std::size_t from, std::uint32_t bit, std::size_t to,
   *target = (*source & bit) != 0 ? *target | carried : *target & ~carried;
 }
 
+bool is_setxattr(Bytes request) noexcept {
+  fuse_in_header header{};
+  if (request.size() < sizeof header) return false;
+  std::memcpy(static_cast<void*>(&header), request.data(), sizeof header);
+  return header.opcode == FUSE_SETXATTR;
+}
+
 // A CREATE whose open flags carry O_TMPFILE, which no other CREATE has. Set here, since a caller inside the
 // kernel (overlayfs) sends the opcode without the flag.
 void rename_to_create(Bytes request) noexcept {
@@ -54,6 +64,22 @@ void rename_to_create(Bytes request) noexcept {
   std::memcpy(request.data() + offsetof(fuse_in_header, opcode), &create, sizeof create);
   std::uint32_t* flags = field(request, offsetof(fuse_create_in, flags));
   if (flags != nullptr) *flags |= O_TMPFILE;
+}
+
+// libfuse 3.14 knows SETXATTR with a fixed argument of 8 bytes; the kernel now sends 16. Returns the new
+// length of the request.
+std::size_t shorten_setxattr(Bytes request) noexcept {
+  constexpr std::size_t argument = sizeof(fuse_in_header);
+  constexpr std::size_t surplus = sizeof(fuse_setxattr_in) - FUSE_COMPAT_SETXATTR_IN_SIZE;
+  if (!is_setxattr_extended.load(std::memory_order_relaxed)) return request.size();
+  if (request.size() < argument + sizeof(fuse_setxattr_in)) return request.size();
+  carry(request, offsetof(fuse_setxattr_in, setxattr_flags), FUSE_SETXATTR_ACL_KILL_SGID,
+        offsetof(fuse_setxattr_in, flags), shed_in_flags);
+  const Bytes tail = request.subspan(argument + sizeof(fuse_setxattr_in));
+  std::memmove(tail.data() - surplus, tail.data(), tail.size());
+  const auto length = static_cast<std::uint32_t>(request.size() - surplus);
+  std::memcpy(request.data() + offsetof(fuse_in_header, len), &length, sizeof length);
+  return length;
 }
 
 void rewrite_request(Bytes request) noexcept {
@@ -65,7 +91,7 @@ void rewrite_request(Bytes request) noexcept {
       return rename_to_create(request);
     case FUSE_INIT: {
       const std::uint32_t* flags = field(request, offsetof(fuse_init_in, flags));
-      is_offered = flags != nullptr && (*flags & FUSE_HANDLE_KILLPRIV_V2) != 0;
+      offered_flags = flags != nullptr ? *flags & accepted_flags : 0;
       init_unique = header.unique;
       return;
     }
@@ -91,10 +117,10 @@ void rewrite_reply(std::span<iovec> pieces) noexcept {
   constexpr std::size_t flags_end = offsetof(fuse_init_out, flags) + sizeof(std::uint32_t);
   if (header.unique != init_unique || header.error != 0 || pieces[1].iov_len < flags_end) return;
   init_unique = 0;
-  if (!is_offered) return;
   auto* flags = reinterpret_cast<std::uint32_t*>(static_cast<std::byte*>(pieces[1].iov_base) +
                                                  offsetof(fuse_init_out, flags));
-  *flags |= FUSE_HANDLE_KILLPRIV_V2;
+  *flags |= offered_flags;
+  is_setxattr_extended = (offered_flags & FUSE_SETXATTR_EXT) != 0;
 }
 
 // Not noexcept: libfuse ends its idle workers with pthread_cancel, which unwinds out of read(2).
@@ -105,6 +131,7 @@ ssize_t read_request(int fd, void* buffer, std::size_t size, void* userdata) {
     read_count.fetch_add(1, std::memory_order_relaxed);
     const Bytes request{static_cast<std::byte*>(buffer), static_cast<std::size_t>(got)};
     if (answer_own(fd, *static_cast<Serving*>(userdata), request)) continue;
+    if (is_setxattr(request)) return static_cast<ssize_t>(shorten_setxattr(request));
     rewrite_request(request);
     return got;
   }
@@ -134,6 +161,10 @@ bool is_tmpfile(const fuse_file_info& file) noexcept {
 
 bool sheds_privileges(const fuse_file_info& file) noexcept {
   return (static_cast<std::uint32_t>(file.flags) & shed_in_flags) != 0;
+}
+
+bool sheds_sgid(int flags) noexcept {
+  return (static_cast<std::uint32_t>(flags) & shed_in_flags) != 0;
 }
 
 bool sheds_privileges(const struct stat& wanted) noexcept {

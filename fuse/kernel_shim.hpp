@@ -7,6 +7,8 @@
 //             so they travel in fields that it passes through: sheds_privileges() reads them. TMPFILE
 //             reaches libfuse as a CREATE whose open flags have O_TMPFILE: is_tmpfile(). Opcodes whose answers libfuse
 //             cannot write are answered here (own_opcodes.hpp). The session's userdata is a Serving.
+//             SETXATTR_EXT is accepted likewise: its longer argument is cut back to the one that libfuse
+//             reads, with the one bit it adds among the flags: sheds_sgid().
 // Threading:  reads and writes run on the session's worker threads; the only state is set at INIT, but for a count.
 // Source:     linux/fuse.h, protocol 7.33; libfuse 3.13 fuse_session_custom_io.
 #pragma once
@@ -30,6 +32,9 @@ namespace artfs::fuse {
 
 // The caller of this open or write lacks CAP_FSETID.
 [[nodiscard]] bool sheds_privileges(const fuse_file_info& file) noexcept;
+// This setting of an ACL comes from outside the file's group. The bit is taken out of `flags`' meaning
+// for xattrs, which knows none so high.
+[[nodiscard]] bool sheds_sgid(int flags) noexcept;
 // This setattr must clear suid and sgid as a write does.
 [[nodiscard]] bool sheds_privileges(const struct stat& wanted) noexcept;
 

@@ -14,6 +14,7 @@
 #include "artfs/volume.hpp"
 
 #include "base/log.hpp"
+#include "fuse/access_times.hpp"
 #include "fuse/control.hpp"
 #include "fuse/daemon.hpp"
 #include "fuse/exit_status.hpp"
@@ -102,6 +103,7 @@ std::unique_ptr<ControlServer> start_control(const Plan& plan, Volume& volume) {
 Serving serving_of(const Plan& plan, Volume& volume, Background& background) {
   return {.volume = volume,
           .fsync_waits = plan.options.volume.store.durability != Durability::relaxed,
+          .keeps_acls = plan.options.acl,
           .on_ready = [](void* context) { static_cast<Background*>(context)->ready(); },
           .ready_context = &background,
           .mount_point = plan.mount_point};
@@ -138,6 +140,8 @@ int serve(const Plan& plan, Background& background) {
     return complain(fmt::format("{}: {}: see mount(8) and fusermount3(1)", plan.mount_point,
                                 Session::last_message()));
   }
+  show_access_times(plan.mount_point, plan.options.volume.access_times);
+  const std::unique_ptr<AccessTimeWatch> watch = AccessTimeWatch::start(plan.mount_point, volume);
   std::unique_ptr<ControlServer> control = start_control(plan, volume);
   signals.on_stop([&session] { session.stop(); });
   base::log_info("{} mounted on {}", plan.store, plan.mount_point);

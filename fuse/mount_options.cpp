@@ -31,15 +31,13 @@ std::vector<std::string> split(const std::string& list) {
   return words;
 }
 
-// Words that only mount(8), systemd or the boot read, and times the kernel does not keep for FUSE.
-constexpr std::array<std::string_view, 17> ignored_words = {
-    "defaults",   "rw",       "auto",       "noauto",   "nofail", "_netdev",
-    "user",       "users",    "nouser",     "owner",    "group",  "nouser_xattr",
-    "user_xattr", "relatime", "norelatime", "lazytime", "loud"};
+// Words that only mount(8), systemd or the boot read. lazytime: access times are written late anyway.
+constexpr std::array<std::string_view, 16> ignored_words = {
+    "defaults", "rw",    "auto",  "noauto", "nofail",       "_netdev",    "user",     "users",
+    "nouser",   "owner", "group", "loud",   "nouser_xattr", "user_xattr", "lazytime", "nolazytime"};
 constexpr std::array<std::string_view, 3> ignored_prefixes = {"x-", "X-", "comment="};
-constexpr std::array<std::string_view, 14> kernel_words = {
-    "ro",   "suid",  "nosuid",  "dev",     "nodev",      "exec",  "noexec",
-    "sync", "async", "dirsync", "noatime", "nodiratime", "atime", "diratime"};
+constexpr std::array<std::string_view, 10> kernel_words = {
+    "ro", "suid", "nosuid", "dev", "nodev", "exec", "noexec", "sync", "async", "dirsync"};
 constexpr std::array<std::string_view, 4> kernel_prefixes = {
     "context=", "fscontext=", "defcontext=", "rootcontext="};
 
@@ -109,6 +107,23 @@ Problem set_threads(std::string_view value, unsigned& out) {
   return std::nullopt;
 }
 
+// Access times: the volume keeps them; show_access_times() makes the mount table say so.
+bool apply_access_times(std::string_view word, AccessTimePolicy& policy) {
+  if (word == "noatime") {
+    policy.kind = AccessTimes::noatime;
+  } else if (word == "strictatime") {
+    policy.kind = AccessTimes::strictatime;
+  } else if (word == "relatime" || word == "atime" || word == "norelatime" ||
+             word == "nostrictatime") {
+    policy.kind = AccessTimes::relatime;  // as mount(2), whose default it is
+  } else if (word == "nodiratime" || word == "diratime") {
+    policy.directories = word == "diratime";
+  } else {
+    return false;
+  }
+  return true;
+}
+
 // key=value words of our own. True: it was one of them.
 bool apply_own_value(std::string_view word, MountOptions& options, Problem& problem) {
   const std::size_t equals = word.find('=');
@@ -149,10 +164,12 @@ Problem apply(const std::string& word, bool sloppy, MountOptions& options) {
     options.kernel.push_back(word);
   } else if (starts_with_one_of(word, kernel_prefixes)) {
     options.kernel.push_back(word);
-  } else if (word == "allow_other") {
-    options.allow_other = true;
-  } else if (word == "noallow_other") {
-    options.allow_other = false;
+  } else if (word == "allow_other" || word == "noallow_other") {
+    options.allow_other = word == "allow_other";
+  } else if (word == "acl" || word == "noacl") {
+    options.acl = word == "acl";
+  } else if (apply_access_times(word, options.volume.access_times)) {
+    // Done.
   } else if (word == "default_permissions") {
     // Always in force.
   } else if (!apply_own_value(word, options, problem) && !sloppy) {

@@ -19,6 +19,7 @@ struct MountOptions {
   // For libfuse and mount(2): ro, noatime, nosuid, context=...
   std::vector<std::string> kernel;
   bool allow_other = false;  // set by default for root
+  bool acl = true;           // false: POSIX ACLs are neither enforced nor shown
   std::string
       log_file;  // absolute or relative to the caller; empty: stderr, or syslog in the background
   unsigned threads_max = 0;  // 0: chosen by the session

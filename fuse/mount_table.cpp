@@ -43,6 +43,7 @@ std::optional<MountEntry> parse_line(const std::string& line) {
                     .type = type,
                     .source = unescape(source),
                     .options = super_options,
+                    .flags = options,
                     .device = device};
 }
 

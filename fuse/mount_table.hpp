@@ -22,6 +22,7 @@ struct MountEntry {
   std::string type;
   std::string source;   // for artfs: the store's directory
   std::string options;  // of the superblock
+  std::string flags;    // of this mount: "rw,nosuid,relatime"
   std::string device;   // "major:minor"
 };
 

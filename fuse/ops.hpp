@@ -18,6 +18,8 @@ namespace artfs::fuse {
 struct Serving {
   Volume& volume;
   bool fsync_waits = true;            // false: durability=relaxed
+  bool keeps_acls = true;             // false: noacl
+  fuse_session* session = nullptr;    // of Session, for notifications
   void (*on_ready)(void*) = nullptr;  // called once, when the kernel has accepted the connection
   void* ready_context = nullptr;
   std::string mount_point;  // absolute
@@ -38,6 +40,10 @@ struct Serving {
   return {.uid = context.uid, .gid = context.gid, .umask = context.umask, .has_cap_fsetid = true};
 }
 
+// The kernel asks again for attributes that changed without it being told (an ioctl). From inside the
+// request, whose open file keeps the inode: the kernel only marks what it has as stale.
+void forget_attributes(fuse_req_t request, Ino ino) noexcept;
+
 void add_name_ops(
     fuse_lowlevel_ops&
         ops) noexcept;  // lookup forget mknod mkdir unlink rmdir symlink rename link readlink
@@ -46,6 +52,7 @@ void add_dir_ops(
 void add_attr_ops(fuse_lowlevel_ops& ops) noexcept;  // getattr setattr statfs
 void add_file_ops(
     fuse_lowlevel_ops& ops) noexcept;  // open create read write flush release fsync fallocate lseek
+void add_ioctl_ops(fuse_lowlevel_ops& ops) noexcept;  // ioctl
 void add_xattr_ops(fuse_lowlevel_ops& ops) noexcept;  // setxattr getxattr listxattr removexattr
 
 }  // namespace artfs::fuse

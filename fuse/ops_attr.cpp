@@ -24,6 +24,8 @@ SetAttr to_changes(const struct stat& wanted, int valid) noexcept {
   if (has(FUSE_SET_ATTR_MTIME) && !changes.mtime_now) changes.mtime = to_timestamp(wanted.st_mtim);
   changes.clear_privileges = sheds_privileges(wanted);
   if (has(FUSE_SET_ATTR_CTIME)) changes.ctime = to_timestamp(wanted.st_ctim);
+  // What is left of chown(-1, -1): Linux sets ctime and drops suid and sgid all the same.
+  changes.owner_unchanged = valid == 0 && !changes.clear_privileges;
   return changes;
 }
 
@@ -45,6 +47,11 @@ void op_statfs(fuse_req_t request, fuse_ino_t /*ino*/) noexcept {
 }
 
 }  // namespace
+
+void forget_attributes(fuse_req_t request, Ino ino) noexcept {
+  // A negative offset: attributes and ACLs only, no pages. The kernel may not know the inode any more.
+  static_cast<void>(fuse_lowlevel_notify_inval_inode(serving(request).session, ino.raw, -1, 0));
+}
 
 void add_attr_ops(fuse_lowlevel_ops& ops) noexcept {
   ops.getattr = op_getattr;

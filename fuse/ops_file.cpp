@@ -14,25 +14,40 @@ namespace artfs::fuse {
 
 namespace {
 
-// No handle state: the file is its number. Pages stay cached over opens (we are the only writer), and
-// a file opened for reading has no error to report at close.
-void fill_open_file(fuse_file_info& file) noexcept {
-  file.fh = 0;
-  file.keep_cache = 1;
-  file.noflush = (file.flags & O_ACCMODE) == O_RDONLY ? 1 : 0;
+bool writes(const fuse_file_info& file) noexcept {
+  return (file.flags & O_ACCMODE) != O_RDONLY;
 }
 
-Result<void> open_and_truncate(fuse_req_t request, Ino ino, const fuse_file_info& file) noexcept {
+// No handle state: the file is its number. Pages stay cached over opens (we are the only writer) unless
+// the next read is to move atime: what the kernel answers itself we never hear of. A file opened for
+// reading has no error to report at close. An append-only file is written past the page cache, which
+// also keeps it from being mapped writable.
+void fill_open_file(fuse_file_info& file, const Opened& opened) noexcept {
+  const bool reads_move_atime =
+      opened.atime_due && (file.flags & O_ACCMODE) != O_WRONLY && (file.flags & O_NOATIME) == 0;
+  file.fh = 0;
+  file.keep_cache = reads_move_atime ? 0 : 1;
+  file.direct_io = opened.append_only && writes(file) ? 1 : 0;
+  file.noflush = writes(file) ? 0 : 1;
+}
+
+OpenMode mode_of(const fuse_file_info& file) noexcept {
+  return {.write = writes(file),
+          .append = (file.flags & O_APPEND) != 0,
+          .truncate = (file.flags & O_TRUNC) != 0};
+}
+
+Result<Opened> open_and_truncate(fuse_req_t request, Ino ino, const fuse_file_info& file) noexcept {
   Volume& volume = volume_of(request);
-  ARTFS_TRY(volume.open_file(ino));
-  if ((file.flags & O_TRUNC) == 0) return {};
+  const Opened opened = ARTFS_TRY(volume.open_file(ino, mode_of(file)));
+  if ((file.flags & O_TRUNC) == 0) return opened;
   SetAttr changes;
   changes.size = 0;
   // Without the flag the kernel leaves suid and sgid to us here, and only here: it takes the
   // truncation as done.
   changes.clear_privileges = sheds_privileges(file) || fuse_req_ctx(request)->uid != 0;
   const Result<Attr> truncated = volume.setattr(ino, changes, caller_of(request));
-  if (truncated) return {};
+  if (truncated) return opened;
   volume.release(ino);
   return fail(truncated.error());
 }
@@ -40,9 +55,9 @@ Result<void> open_and_truncate(fuse_req_t request, Ino ino, const fuse_file_info
 void op_open(fuse_req_t request, fuse_ino_t ino, fuse_file_info* file) noexcept {
   Reply reply(request);
   widen_read_ahead(serving(request).mount_point);
-  const Result<void> opened = open_and_truncate(request, Ino{ino}, *file);
+  const Result<Opened> opened = open_and_truncate(request, Ino{ino}, *file);
   if (!opened) return std::move(reply).error(opened.error());
-  fill_open_file(*file);
+  fill_open_file(*file, *opened);
   // An open that was interrupted will never be released by the kernel.
   if (!std::move(reply).opened(*file)) volume_of(request).release(Ino{ino});
 }
@@ -55,7 +70,7 @@ void op_create(fuse_req_t request, fuse_ino_t parent, const char* name, mode_t m
                                 ? volume.create_unnamed(Ino{parent}, mode, caller_of(request))
                                 : volume.create(Ino{parent}, name, mode, caller_of(request));
   if (!attr) return std::move(reply).error(attr.error());
-  fill_open_file(*file);
+  fill_open_file(*file, {});
   if (std::move(reply).created(*attr, *file)) return;
   volume.release(attr->ino);
   volume.forget(attr->ino);  // what the kernel never knew it will not forget
@@ -74,11 +89,12 @@ std::span<std::byte> transfer_buffer(std::size_t bytes) {
 }
 
 void op_read(fuse_req_t request, fuse_ino_t ino, std::size_t size, off_t offset,
-             fuse_file_info* /*file*/) noexcept {
+             fuse_file_info* file) noexcept {
   Reply reply(request);
   const std::span<std::byte> buffer = transfer_buffer(size);
+  const bool keeps_atime = (file->flags & O_NOATIME) != 0;
   const Result<std::size_t> got =
-      volume_of(request).read(Ino{ino}, static_cast<std::uint64_t>(offset), buffer);
+      volume_of(request).read(Ino{ino}, static_cast<std::uint64_t>(offset), buffer, keeps_atime);
   if (!got) return std::move(reply).error(got.error());
   std::move(reply).bytes({reinterpret_cast<const char*>(buffer.data()), *got});
 }
@@ -88,6 +104,7 @@ void op_write(fuse_req_t request, fuse_ino_t ino, const char* data, std::size_t 
   Reply reply(request);
   Caller caller = caller_of(request);
   caller.has_cap_fsetid = !sheds_privileges(*file);
+  caller.writes_back = file->writepage != 0;
   const Result<void> result = volume_of(request).write(
       Ino{ino}, static_cast<std::uint64_t>(offset), std::as_bytes(std::span(data, size)), caller);
   if (!result) return std::move(reply).error(result.error());
@@ -128,6 +145,11 @@ Result<void> allocate(Volume& volume, Ino ino, int mode, std::uint64_t offset,
 void op_fallocate(fuse_req_t request, fuse_ino_t ino, int mode, off_t offset, off_t length,
                   fuse_file_info* /*file*/) noexcept {
   Reply reply(request);
+  // The kernel leaves suid and sgid to us here without saying whether they must go.
+  Caller caller = caller_of(request);
+  caller.has_cap_fsetid = caller.uid == 0;
+  const Result<void> shed = volume_of(request).shed_privileges(Ino{ino}, caller);
+  if (!shed) return std::move(reply).error(shed.error());
   std::move(reply).done(allocate(volume_of(request), Ino{ino}, mode,
                                  static_cast<std::uint64_t>(offset),
                                  static_cast<std::uint64_t>(length)));

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <sys/xattr.h>
 
+#include "fuse/kernel_shim.hpp"
 #include "fuse/ops.hpp"
 #include "fuse/reply.hpp"
 
@@ -8,10 +9,16 @@ namespace artfs::fuse {
 
 namespace {
 
-// user., trusted. and security. are plain storage (the kernel checks who may). system. is where the
-// kernel expects meaning, ACLs above all: refused, so that nobody relies on one that is not enforced.
-bool is_supported(std::string_view name) noexcept {
-  return !name.starts_with("system.");
+// The kernel checks who may read and set which name, and enforces ACLs. With noacl they are as if they
+// were not there, so that nobody relies on one that is not enforced.
+bool is_shown(fuse_req_t request, std::string_view name) noexcept {
+  return serving(request).keeps_acls || !name.starts_with("system.");
+}
+
+// trusted. names are for the privileged alone; the kernel leaves hiding them in a list to us.
+bool is_listed(fuse_req_t request, std::string_view name) noexcept {
+  if (!is_shown(request, name)) return false;
+  return !name.starts_with("trusted.") || fuse_req_ctx(request)->uid == 0;
 }
 
 constexpr Error unsupported{Errc::operation_not_supported, 0};
@@ -19,16 +26,17 @@ constexpr Error unsupported{Errc::operation_not_supported, 0};
 void op_setxattr(fuse_req_t request, fuse_ino_t ino, const char* name, const char* value,
                  std::size_t size, int flags) noexcept {
   Reply reply(request);
-  if (!is_supported(name)) return std::move(reply).error(unsupported);
+  if (!is_shown(request, name)) return std::move(reply).error(unsupported);
   const Volume::XattrFlags xattr_flags{.create = (flags & XATTR_CREATE) != 0,
-                                       .replace = (flags & XATTR_REPLACE) != 0};
+                                       .replace = (flags & XATTR_REPLACE) != 0,
+                                       .clear_sgid = sheds_sgid(flags)};
   std::move(reply).done(
       volume_of(request).set_xattr(Ino{ino}, name, std::string_view(value, size), xattr_flags));
 }
 
 void op_getxattr(fuse_req_t request, fuse_ino_t ino, const char* name, std::size_t size) noexcept {
   Reply reply(request);
-  if (!is_supported(name)) return std::move(reply).error(unsupported);
+  if (!is_shown(request, name)) return std::move(reply).error(unsupported);
   const Result<std::string> value = volume_of(request).get_xattr(Ino{ino}, name);
   if (!value) return std::move(reply).error(value.error());
   std::move(reply).sized(*value, size);
@@ -39,18 +47,15 @@ void op_listxattr(fuse_req_t request, fuse_ino_t ino, std::size_t size) noexcept
   const Result<std::vector<std::string>> names = volume_of(request).list_xattrs(Ino{ino});
   if (!names) return std::move(reply).error(names.error());
   std::string list;  // each name with its final NUL
-  // Names of the administrator's are not even shown to others, as everywhere.
-  const bool shows_trusted = fuse_req_ctx(request)->uid == 0;
   for (const std::string& name : *names) {
-    if (!shows_trusted && name.starts_with("trusted.")) continue;
-    list.append(name).push_back('\0');
+    if (is_listed(request, name)) list.append(name).push_back('\0');
   }
   std::move(reply).sized(list, size);
 }
 
 void op_removexattr(fuse_req_t request, fuse_ino_t ino, const char* name) noexcept {
   Reply reply(request);
-  if (!is_supported(name)) return std::move(reply).error(unsupported);
+  if (!is_shown(request, name)) return std::move(reply).error(unsupported);
   std::move(reply).done(volume_of(request).remove_xattr(Ino{ino}, name));
 }
 

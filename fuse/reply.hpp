@@ -67,6 +67,10 @@ class [[nodiscard]] Reply {
     fuse_reply_buf(take(), data.data(), data.size());
   }
 
+  void ioctl(std::span<const std::byte> result) && noexcept {
+    fuse_reply_ioctl(take(), 0, result.data(), result.size());
+  }
+
   void target(const std::string& path) && noexcept { fuse_reply_readlink(take(), path.c_str()); }
 
   void statistics(const Result<StatFs>& result) && noexcept;

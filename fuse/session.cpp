@@ -66,8 +66,8 @@ void keep_message(fuse_log_level level, const char* format, va_list arguments) n
 }
 
 void op_init(void* userdata, fuse_conn_info* connection) noexcept {
-  negotiate(*connection);
   Serving& target = *static_cast<Serving*>(userdata);
+  negotiate(*connection, target.keeps_acls);
   if (target.on_ready != nullptr) target.on_ready(target.ready_context);
 }
 
@@ -104,6 +104,7 @@ Session::Session(Serving serving, SessionOptions options)
   add_dir_ops(ops_);
   add_attr_ops(ops_);
   add_file_ops(ops_);
+  add_ioctl_ops(ops_);
   add_xattr_ops(ops_);
   fuse_set_log_func(keep_message);
 }
@@ -127,6 +128,7 @@ Result<void> Session::mount() {
   session_.reset(fuse_session_new(&arguments, &ops_, sizeof ops_, &serving_));
   fuse_opt_free_args(&arguments);
   if (session_ == nullptr) return fail(Errc::io_failed, EINVAL);
+  serving_.session = session_.get();
   errno = 0;
   if (fuse_session_mount(session_.get(), options_.mount_point.c_str()) != 0) {
     return fail(Errc::io_failed, static_cast<std::uint64_t>(errno));

@@ -68,6 +68,7 @@ namespace artfs {
   X(xattr_exists, EEXIST, "the extended attribute exists")                                      \
   X(xattr_name_invalid, ERANGE, "extended attribute names are 1 to 255 bytes")                  \
   X(xattr_too_large, E2BIG, "extended attribute values are at most 65536 bytes")                \
+  X(acl_not_on_a_directory, EACCES, "only directories have default ACLs")                       \
   X(operation_not_permitted, EPERM, "the operation is not allowed on this file")                \
   X(operation_not_supported, EOPNOTSUPP, "not supported by artfs")                              \
   X(option_invalid, EINVAL, "choose a value in the option's range")                             \

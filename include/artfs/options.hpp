@@ -26,6 +26,19 @@ enum class Durability : std::uint8_t { strict, fsync, relaxed };
 //   lineage:   of the file whose last use is the longest ago the last one, so that beginnings stay.
 enum class BlockCachePolicy : std::uint8_t { fifo, lru, multi_lru, lineage };
 
+// When a read moves the access time.
+//   relatime:    when it is not later than the last change, or a day old. The default.
+//   noatime:     never.
+//   strictatime: always.
+enum class AccessTimes : std::uint8_t { relatime, noatime, strictatime };
+
+struct AccessTimePolicy {
+  AccessTimes kind = AccessTimes::relatime;
+  bool directories = true;  // false: those of directories stand still
+
+  friend bool operator==(AccessTimePolicy, AccessTimePolicy) = default;
+};
+
 struct StoreOptions {
   // Memory for metadata frames. 8 MiB (16 frames) to 16 TiB; the budget holds under any load.
   std::uint64_t cache_bytes = 256 * mib;
@@ -66,6 +79,8 @@ struct VolumeOptions {
   bool reclaim_on_forget = false;
   // For checks: unlinked files that a crash left are looked at, not reclaimed, at open and at close.
   bool keep_orphans = false;
+  // May be changed later: Volume::set_access_times.
+  AccessTimePolicy access_times;
 };
 
 struct FormatOptions {

@@ -63,6 +63,7 @@ struct Caller {
   std::uint32_t gid = 0;
   std::uint32_t umask = 0;     // applied by the volume to mkdir, mknod, create
   bool has_cap_fsetid = true;  // false: chown and write clear suid and sgid
+  bool writes_back = false;    // a write of pages of a mapping, whenever they were changed
 };
 
 struct SetAttr {
@@ -72,6 +73,30 @@ struct SetAttr {
   bool atime_now = false;
   bool mtime_now = false;
   bool clear_privileges = false;  // drop suid and sgid as a write does (FATTR_KILL_SUIDGID)
+  bool owner_unchanged = false;   // chown(2) of -1 and -1: a change all the same
+};
+
+// chattr(1)'s i, a, A and d. The volume enforces the first two; asking who may set them is the caller's.
+struct InodeFlags {
+  bool immutable = false;    // no change of contents, attributes or names; no links to it
+  bool append_only = false;  // contents and names are only added
+  bool no_atime = false;     // reads leave atime alone
+  bool no_dump = false;      // for backup programs
+
+  friend bool operator==(InodeFlags, InodeFlags) = default;
+};
+
+// What an opener asks for.
+struct OpenMode {
+  bool write = false;
+  bool append = false;    // every write goes to the end
+  bool truncate = false;  // a setattr with size 0 follows
+};
+
+// What a front end that caches pages should know of an open file.
+struct Opened {
+  bool atime_due = false;    // the next read moves atime: it should reach the volume
+  bool append_only = false;  // no writable mapping may be made
 };
 
 // Where a name stands.
@@ -217,15 +242,23 @@ class ARTFS_EXPORT Volume {
   [[nodiscard]] Result<void> rename(Place from, Place to, RenameFlags flags,
                                     const Caller& caller = {});
 
+  // operation_not_permitted wherever these flags forbid an operation.
+  [[nodiscard]] Result<InodeFlags> get_flags(Ino ino);
+  [[nodiscard]] Result<void> set_flags(Ino ino, InodeFlags flags);
+  // Takes effect with the next read; for a mount whose options change.
+  void set_access_times(AccessTimePolicy policy) noexcept;
+
   // Open files. open_file and release pair up; an unlinked inode lives until its last release.
-  [[nodiscard]] Result<void> open_file(Ino ino);
+  [[nodiscard]] Result<Opened> open_file(Ino ino, OpenMode mode = {});
   void release(Ino ino) noexcept;
   // The front end dropped its last reference to the inode (see VolumeOptions::reclaim_on_forget).
   void forget(Ino ino) noexcept;
 
   // Bytes. read returns less than asked only at the end of file. write extends the file; all of the
   // data is accepted or none (no_space, file_too_big). Accepted data is visible at once.
-  [[nodiscard]] Result<std::size_t> read(Ino ino, std::uint64_t offset, std::span<std::byte> out);
+  // `keeps_atime`: as O_NOATIME.
+  [[nodiscard]] Result<std::size_t> read(Ino ino, std::uint64_t offset, std::span<std::byte> out,
+                                         bool keeps_atime = false);
   [[nodiscard]] Result<void> write(Ino ino, std::uint64_t offset, std::span<const std::byte> data,
                                    const Caller& caller);
   // Allocation in advance; `keep_size` leaves the size alone.
@@ -246,10 +279,16 @@ class ARTFS_EXPORT Volume {
   [[nodiscard]] Result<void> fsync(Ino ino);
   [[nodiscard]] Result<void> sync();
 
+  // suid, sgid and file capabilities go as with a write, for changes of the bytes that say no caller.
+  [[nodiscard]] Result<void> shed_privileges(Ino ino, const Caller& caller);
+
   // Extended attributes: names as in xattr(7), values to 64 KiB. set: create/replace as setxattr(2).
+  // POSIX ACLs are attributes too, in the kernel's encoding: they are checked, the mode is kept in step
+  // with them and they with the mode, and children inherit the default ACL of their directory.
   struct XattrFlags {
     bool create = false;
     bool replace = false;
+    bool clear_sgid = false;  // setting an ACL by somebody outside the file's group
   };
 
   [[nodiscard]] Result<std::string> get_xattr(Ino ino, std::string_view name);

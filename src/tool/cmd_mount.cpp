@@ -58,7 +58,13 @@ void add_mount(CLI::App& app, int& status) {
       "not\n"
       "  threads=N         requests served at once, 1 to 1024; 16\n"
       "  log=FILE          where the daemon logs; the system log, or stderr with -f\n"
-      "  suid dev exec sync dirsync noatime nodiratime ..., and context=: as in mount(8)\n"
+      "  relatime          a read moves the access time when it is not later than the last change, "
+      "or a\n"
+      "                    day old, the default; noatime: never; strictatime: always; nodiratime: "
+      "not\n"
+      "                    those of directories\n"
+      "  acl, noacl        POSIX ACLs are enforced, the default; noacl hides them\n"
+      "  suid dev exec sync dirsync ..., and context=: as in mount(8)\n"
       "  defaults nofail _netdev user noauto x-*= ...: accepted for fstab\n\n"
       "Example:\n  artfs mount -o cache=1G /srv/store /mnt");
   command->callback([arguments, &status] { status = run(*arguments); });

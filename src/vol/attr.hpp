@@ -19,10 +19,19 @@ namespace artfs::vol {
                                    const Caller& caller);
 [[nodiscard]] Result<std::string> readlink(Core& core, Ino ino);
 
-// suid, sgid (with group execute) and file capabilities go when somebody without the privilege to
-// keep them writes, truncates or changes the owner. True: something was dropped.
-bool drop_privileges(format::Inode& inode);
-// As a write does it, in a transaction of its own; most files have nothing to drop.
-[[nodiscard]] Result<void> drop_privileges_of(Core& core, Ino ino);
+// chattr: InodeFlags from and to the record.
+[[nodiscard]] Result<InodeFlags> get_flags(Core& core, Ino ino);
+[[nodiscard]] Result<void> set_flags(Core& core, Ino ino, InodeFlags flags);
+
+// What goes when the contents or the owner change: file capabilities always; suid, and sgid with group
+// execute, unless the caller may keep them. True: something was dropped.
+bool drop_privileges(format::Inode& inode, bool keeps_modes);
+// As a write does it, in a transaction of its own.
+[[nodiscard]] Result<void> drop_privileges_of(Core& core, Ino ino, const Caller& caller);
+
+// What the state keeps of the record beside the contents. The caller holds the stripe, too.
+void adopt_attributes(InodeState& state, const format::Inode& inode) ARTFS_REQUIRES(state.mutex);
+// The same for a state that is there and loaded, after a commit. Takes its mutex.
+void refresh_attributes(Core& core, Ino ino, const format::Inode& inode);
 
 }  // namespace artfs::vol

@@ -9,6 +9,7 @@
 //             in the transaction that does it.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -38,7 +39,8 @@ struct Core {
   InodeLocks locks;
   std::optional<InoAllocator> inos;
   OpenInodes open;
-  Flusher* flusher = nullptr;  // owned by VolumeImpl, outlives every call
+  std::atomic<AccessTimePolicy> access_times;  // relaxed: a read beside a change may use either
+  Flusher* flusher = nullptr;                  // owned by VolumeImpl, outlives every call
 
   [[nodiscard]] bool read_only() const noexcept { return options.store.read_only; }
 };

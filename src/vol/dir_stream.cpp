@@ -5,6 +5,7 @@
 
 #include "format/dirent.hpp"
 #include "format/key.hpp"
+#include "vol/atime.hpp"
 #include "vol/inode.hpp"
 
 namespace artfs::vol {
@@ -72,6 +73,7 @@ Result<bool> DirStreamImpl::step_dots() {
   const format::Inode inode = ARTFS_TRY(load_inode(core_, dir_));
   if (!inode.is_directory()) return fail(Errc::not_a_directory, dir_.raw);
   const bool dot = position_ < after_dot;
+  if (dot) note_access(core_, dir_, inode);
   entry_ = {.name = dot ? "." : "..",
             .ino = dot ? dir_ : inode.parent,
             .type = format::mode_directory,

@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "vol/file.hpp"
 
+#include "vol/atime.hpp"
 #include "vol/attr.hpp"
 #include "vol/flusher.hpp"
 #include "vol/inode.hpp"
 #include "vol/orphan.hpp"
+#include "vol/protect.hpp"
 
 namespace artfs::vol {
 namespace {
 
 using format::Inode;
-
-constexpr std::int64_t atime_seconds_max = 24 * 60 * 60;
 
 Result<void> load(Core& core, InodeState& state) ARTFS_REQUIRES(state.mutex) {
   if (state.gone) return fail(Errc::inode_not_found, state.ino.raw);
@@ -19,9 +19,7 @@ Result<void> load(Core& core, InodeState& state) ARTFS_REQUIRES(state.mutex) {
   const Inode inode = ARTFS_TRY(load_inode(core, state.ino));
   if (inode.is_directory()) return fail(Errc::is_a_directory, state.ino.raw);
   if (!inode.is_regular()) return fail(Errc::invalid_argument, state.ino.raw);
-  state.contents = contents_of(inode);
-  state.atime_due = atime_is_due(inode, now());
-  state.loaded = true;
+  adopt_inode(state, inode);
   return {};
 }
 
@@ -33,18 +31,23 @@ void note_write(Core& core, InodeState& state) ARTFS_REQUIRES(state.mutex) {
   mark_dirty(core, state);
 }
 
+Touches touches_of(const Caller& caller) {
+  return caller.writes_back ? Touches::mapped_pages : Touches::contents;
+}
+
 // Runs change(contents, buffer) under the state's mutex. Short of space, everything accepted is written out and the
 // log synced once, which makes freed space reusable, before no_space is the answer. Not analysed:
 // clang 14 takes the lambda itself for the argument whose mutex the lambda requires.
 template <typename ChangeBytes>
-Result<void> change_bytes(Core& core, Ino ino,
-                          const ChangeBytes& change) ARTFS_NO_THREAD_SAFETY_ANALYSIS {
+Result<void> change_bytes(Core& core, Ino ino, const ChangeBytes& change,
+                          Touches touches = Touches::contents) ARTFS_NO_THREAD_SAFETY_ANALYSIS {
   ARTFS_TRY(make_room(core));
   const OpenInodes::Ref state = core.open.acquire(ino);
   for (bool last_attempt = false;; last_attempt = true) {
     {
       const base::MutexLock lock(state->mutex);
       ARTFS_TRY(load(core, *state));
+      ARTFS_TRY(may_touch(state->flags, touches));
       const Result<void> changed = change(state->contents, state->buffer);
       if (changed) note_write(core, *state);
       if (changed) break;
@@ -58,24 +61,21 @@ Result<void> change_bytes(Core& core, Ino ino,
 
 // What of a read needs the mutex: memory is copied, blocks are noted, the access is.
 Result<data::ReadPlan> plan_read(Core& core, InodeState& state, std::uint64_t offset,
-                                 std::span<std::byte> out) {
+                                 std::span<std::byte> out, bool keeps_atime) {
   const base::MutexLock lock(state.mutex);
   ARTFS_TRY(load(core, state));
   data::ReadPlan plan =
       ARTFS_TRY(core.bytes->plan_read(state.ino, state.contents, &state.buffer, offset, out));
-  if (state.atime_due && !core.read_only()) {
-    state.atime_due = false;
-    state.pending.atime = now();
-    mark_dirty(core, state);
-  }
+  if (!keeps_atime) note_read(core, state);
   return plan;
 }
 
 }  // namespace
 
-bool atime_is_due(const Inode& inode, Timestamp time) noexcept {
-  return inode.atime <= inode.mtime || inode.atime <= inode.ctime ||
-         time.seconds - inode.atime.seconds >= atime_seconds_max;
+void adopt_inode(InodeState& state, const Inode& inode) {
+  state.contents = contents_of(inode);
+  adopt_attributes(state, inode);
+  state.loaded = true;
 }
 
 void mark_dirty(Core& core, InodeState& state) {
@@ -96,21 +96,19 @@ Result<void> make_room(Core& core) {
 
 // The stripe orders this against the removal of the last name: either the opener counts there, or
 // the inode is gone here.
-Result<void> open_file(Core& core, Ino ino) {
+Result<Opened> open_file(Core& core, Ino ino, OpenMode mode) {
   const OpenInodes::Ref state = core.open.acquire(ino);
   const InodeLocks::Guard guard(core.locks, {ino});
   const base::MutexLock lock(state->mutex);
   if (state->gone || state->reclaiming) return fail(Errc::inode_not_found, ino.raw);
   if (!state->loaded) {
     const Inode inode = ARTFS_TRY(load_inode(core, ino));
-    if (inode.is_regular()) {
-      state->contents = contents_of(inode);
-      state->atime_due = atime_is_due(inode, now());
-      state->loaded = true;
-    }
+    if (inode.is_regular()) adopt_inode(*state, inode);
   }
+  ARTFS_TRY(may_open(state->flags, mode));
   ++state->opens;
-  return {};
+  return Opened{.atime_due = atime_moves(core, *state),
+                .append_only = (state->flags & format::inode_append) != 0};
 }
 
 void release(Core& core, Ino ino) noexcept {
@@ -138,9 +136,10 @@ void forget(Core& core, Ino ino) noexcept {
   reclaim_if_unused(core, ino, false);
 }
 
-Result<std::size_t> read(Core& core, Ino ino, std::uint64_t offset, std::span<std::byte> out) {
+Result<std::size_t> read(Core& core, Ino ino, std::uint64_t offset, std::span<std::byte> out,
+                         bool keeps_atime) {
   const OpenInodes::Ref state = core.open.acquire(ino);
-  const data::ReadPlan plan = ARTFS_TRY(plan_read(core, *state, offset, out));
+  const data::ReadPlan plan = ARTFS_TRY(plan_read(core, *state, offset, out, keeps_atime));
   const Result<void> read = core.bytes->read_blocks(ino, plan);
   if (read) return plan.bytes;
   if (read.error().code != Errc::block_corrupt) return fail(read.error());
@@ -156,10 +155,26 @@ Result<void> write(Core& core, Ino ino, std::uint64_t offset, std::span<const st
     return fail(Errc::file_too_big, offset);
   }
   if (bytes.empty()) return {};
-  if (!caller.has_cap_fsetid && !core.read_only()) ARTFS_TRY(drop_privileges_of(core, ino));
-  return change_bytes(core, ino, [&](const data::Contents& contents, data::Buffer& buffer) {
-    return core.bytes->write(ino, contents, buffer, offset, bytes);
-  });
+  ARTFS_TRY(shed_privileges(core, ino, caller));
+  return change_bytes(
+      core, ino,
+      [&](const data::Contents& contents, data::Buffer& buffer) {
+        return core.bytes->write(ino, contents, buffer, offset, bytes);
+      },
+      touches_of(caller));
+}
+
+// Most files have nothing to drop, and the state knows.
+Result<void> shed_privileges(Core& core, Ino ino, const Caller& caller) {
+  if (core.read_only()) return {};
+  const OpenInodes::Ref state = core.open.acquire(ino);
+  {
+    const base::MutexLock lock(state->mutex);
+    ARTFS_TRY(load(core, *state));
+    if (!state->has_privileges) return {};
+    ARTFS_TRY(may_touch(state->flags, touches_of(caller)));
+  }
+  return drop_privileges_of(core, ino, caller);
 }
 
 namespace {
@@ -184,9 +199,12 @@ Result<void> fallocate(Core& core, Ino ino, const data::FileBytes::Range& range)
 Result<void> clear(Core& core, Ino ino, const data::FileBytes::Range& range,
                    data::FileBytes::Clear how) {
   ARTFS_TRY(check_range(range));
-  return change_bytes(core, ino, [&](const data::Contents& contents, data::Buffer& buffer) {
-    return core.bytes->clear(ino, contents, buffer, range, how);
-  });
+  return change_bytes(
+      core, ino,
+      [&](const data::Contents& contents, data::Buffer& buffer) {
+        return core.bytes->clear(ino, contents, buffer, range, how);
+      },
+      Touches::holes);
 }
 
 Result<std::uint64_t> seek(Core& core, Ino ino, const data::FileBytes::Seek& seek) {

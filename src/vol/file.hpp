@@ -20,12 +20,12 @@
 
 namespace artfs::vol {
 
-[[nodiscard]] Result<void> open_file(Core& core, Ino ino);
+[[nodiscard]] Result<Opened> open_file(Core& core, Ino ino, OpenMode mode);
 void release(Core& core, Ino ino) noexcept;
 void forget(Core& core, Ino ino) noexcept;
 
 [[nodiscard]] Result<std::size_t> read(Core& core, Ino ino, std::uint64_t offset,
-                                       std::span<std::byte> out);
+                                       std::span<std::byte> out, bool keeps_atime);
 [[nodiscard]] Result<void> write(Core& core, Ino ino, std::uint64_t offset,
                                  std::span<const std::byte> data, const Caller& caller);
 [[nodiscard]] Result<void> fallocate(Core& core, Ino ino, const data::FileBytes::Range& range);
@@ -35,17 +35,19 @@ void forget(Core& core, Ino ino) noexcept;
 // The latched error of earlier write-back, if any.
 [[nodiscard]] Result<void> flush(Core& core, Ino ino);
 
+// What a write drops, before it.
+[[nodiscard]] Result<void> shed_privileges(Core& core, Ino ino, const Caller& caller);
+
 // Waits for room in the write buffer.
 [[nodiscard]] Result<void> make_room(Core& core);
 // Durability::strict: what was just accepted is on disk when this returns. Nothing may be locked.
 [[nodiscard]] Result<void> write_through(Core& core, Ino ino);
+// The state takes over a regular file's record; what was accepted since is none.
+void adopt_inode(InodeState& state, const format::Inode& inode) ARTFS_REQUIRES(state.mutex);
 // Part of setattr.
 [[nodiscard]] Result<void> truncate_locked(Core& core, InodeState& state, std::uint64_t size)
     ARTFS_REQUIRES(state.mutex);
 // The state has something the record does not: the flusher must come by.
 void mark_dirty(Core& core, InodeState& state) ARTFS_REQUIRES(state.mutex);
-
-// relatime: a read moves atime when it is not later than the last change, or a day old.
-[[nodiscard]] bool atime_is_due(const format::Inode& inode, Timestamp time) noexcept;
 
 }  // namespace artfs::vol

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "format/key.hpp"
+#include "vol/atime.hpp"
 #include "vol/inode.hpp"
 #include "vol/names.hpp"
 #include "vol/orphan.hpp"
+#include "vol/protect.hpp"
 
 namespace artfs::vol {
 
@@ -33,6 +35,8 @@ Result<Attr> link_locked(Core& core, Ino ino, Place place) {
   if (ARTFS_TRY(find_entry(core, place.parent, place.name))) return fail(Errc::entry_exists);
   Inode inode = ARTFS_TRY(load_inode(core, ino));
   if (inode.is_directory()) return fail(Errc::operation_not_permitted, ino.raw);
+  ARTFS_TRY(may_add_entry(dir));
+  ARTFS_TRY(may_link(inode));
   if (inode.nlink >= links_max) return fail(Errc::too_many_links, ino.raw);
   const std::uint64_t number = ARTFS_TRY(new_number(core, place.parent));
   const bool is_first = inode.nlink == 0;
@@ -56,6 +60,7 @@ Result<Attr> link_locked(Core& core, Ino ino, Place place) {
   const Result<Version> committed = core.store->commit(txn);
   if (is_first) settle_first_name(*state, committed.has_value());
   if (!committed) return fail(committed.error());
+  note_change(core, ino);
   return to_attr(core, ino, inode);
 }
 
@@ -63,6 +68,7 @@ Result<Attr> link_locked(Core& core, Ino ino, Place place) {
 Result<void> unlink_locked(Core& core, Place place, Dirent entry) {
   Inode dir = ARTFS_TRY(load_live_directory(core, place.parent));
   Inode inode = ARTFS_TRY(load_inode(core, entry.ino));
+  ARTFS_TRY(may_remove_entry(dir, inode));
   if (inode.is_directory()) return fail(Errc::is_a_directory, entry.ino.raw);
   const Timestamp time = now();
   touch_directory(dir, -1, time);
@@ -79,12 +85,14 @@ Result<void> unlink_locked(Core& core, Place place, Dirent entry) {
   }
   ARTFS_TRY(core.bytes->commit(change));
   finish_last_link(core, entry.ino, after);
+  note_change(core, entry.ino);
   return {};
 }
 
 Result<void> rmdir_locked(Core& core, Place place, Dirent entry) {
   Inode parent = ARTFS_TRY(load_live_directory(core, place.parent));
   Inode dir = ARTFS_TRY(load_inode(core, entry.ino));
+  ARTFS_TRY(may_remove_entry(parent, dir));
   if (!dir.is_directory()) return fail(Errc::not_a_directory, entry.ino.raw);
   if (!ARTFS_TRY(core.tree.prefix_empty(format::dirents_prefix(entry.ino)))) {
     return fail(Errc::directory_not_empty, entry.ino.raw);

@@ -43,7 +43,11 @@ struct InodeState {
   data::Contents contents ARTFS_GUARDED_BY(mutex);
   bool loaded ARTFS_GUARDED_BY(mutex) = false;
   data::Buffer buffer ARTFS_GUARDED_BY(mutex);
-  bool atime_due ARTFS_GUARDED_BY(mutex) = false;  // the next read moves atime (relatime)
+  // Of the record, when loaded: adopt_attributes().
+  std::uint32_t flags ARTFS_GUARDED_BY(mutex) = 0;
+  bool has_privileges ARTFS_GUARDED_BY(mutex) = false;  // something for a write to drop
+  bool atime_due ARTFS_GUARDED_BY(mutex) = false;       // relatime: not later than the last change
+  std::int64_t atime_seconds ARTFS_GUARDED_BY(mutex) = 0;  // relatime: moves when a day old
   PendingTimes pending ARTFS_GUARDED_BY(mutex);
   std::optional<Error> write_error ARTFS_GUARDED_BY(mutex);  // latched until the last release
   std::uint32_t opens ARTFS_GUARDED_BY(mutex) = 0;

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "vol/atime.hpp"
 #include "vol/flusher.hpp"
 #include "vol/inode.hpp"
 #include "vol/names.hpp"
 #include "vol/orphan.hpp"
+#include "vol/protect.hpp"
 
 namespace artfs::vol {
 namespace {
@@ -70,6 +72,7 @@ Result<AfterUnlink> replace_target(Core& core, data::Change& change, const Move&
                                    Directories& dirs) {
   const Dirent target = *move.target;
   Inode inode = ARTFS_TRY(load_inode(core, target.ino));
+  ARTFS_TRY(may_remove_entry(dirs.to(), inode));
   const bool source_is_directory = move.source.type == format::mode_directory;
   if (source_is_directory && !inode.is_directory()) return fail(Errc::not_a_directory);
   if (!source_is_directory && inode.is_directory()) return fail(Errc::is_a_directory);
@@ -115,6 +118,8 @@ Result<void> move_entry(Core& core, Txn& txn, const Move& move, Directories& dir
 Result<void> move_locked(Core& core, const Move& move) {
   Directories dirs = ARTFS_TRY(load_directories(core, move));
   Inode inode = ARTFS_TRY(load_inode(core, move.source.ino));
+  ARTFS_TRY(may_remove_entry(dirs.from, inode));
+  ARTFS_TRY(may_add_entry(dirs.to()));
   const Timestamp time = now();
   inode.ctime = time;
   dirs.from.ctime = dirs.to().ctime = time;
@@ -130,6 +135,7 @@ Result<void> move_locked(Core& core, const Move& move) {
   put_inode(core, change.txn, move.source.ino, inode);
   put_directories(core, change.txn, move, dirs);
   ARTFS_TRY(core.bytes->commit(change));
+  note_change(core, move.source.ino);
   if (move.target) finish_last_link(core, move.target->ino, after);
   return {};
 }
@@ -138,6 +144,8 @@ Result<void> exchange_locked(Core& core, const Move& move) {
   Directories dirs = ARTFS_TRY(load_directories(core, move));
   Inode source = ARTFS_TRY(load_inode(core, move.source.ino));
   Inode target = ARTFS_TRY(load_inode(core, move.target->ino));
+  ARTFS_TRY(may_remove_entry(dirs.from, source));
+  ARTFS_TRY(may_remove_entry(dirs.to(), target));
   const Timestamp time = now();
   source.ctime = target.ctime = time;
   touch_directory(dirs.from, 0, time);

@@ -144,8 +144,20 @@ Result<void> Volume::rename(Place from, Place to, RenameFlags flags, const Calle
   return vol::rename(impl_->core(), {.from = from, .to = to, .flags = flags, .caller = caller});
 }
 
-Result<void> Volume::open_file(Ino ino) {
-  return vol::open_file(impl_->core(), ino);
+Result<InodeFlags> Volume::get_flags(Ino ino) {
+  return vol::get_flags(impl_->core(), ino);
+}
+
+Result<void> Volume::set_flags(Ino ino, InodeFlags flags) {
+  return vol::set_flags(impl_->core(), ino, flags);
+}
+
+void Volume::set_access_times(AccessTimePolicy policy) noexcept {
+  impl_->core().access_times.store(policy, std::memory_order_relaxed);
+}
+
+Result<Opened> Volume::open_file(Ino ino, OpenMode mode) {
+  return vol::open_file(impl_->core(), ino, mode);
 }
 
 void Volume::release(Ino ino) noexcept {
@@ -156,8 +168,9 @@ void Volume::forget(Ino ino) noexcept {
   vol::forget(impl_->core(), ino);
 }
 
-Result<std::size_t> Volume::read(Ino ino, std::uint64_t offset, std::span<std::byte> out) {
-  return vol::read(impl_->core(), ino, offset, out);
+Result<std::size_t> Volume::read(Ino ino, std::uint64_t offset, std::span<std::byte> out,
+                                 bool keeps_atime) {
+  return vol::read(impl_->core(), ino, offset, out, keeps_atime);
 }
 
 Result<void> Volume::write(Ino ino, std::uint64_t offset, std::span<const std::byte> data,
@@ -201,6 +214,10 @@ Result<void> Volume::fsync(Ino ino) {
 
 Result<void> Volume::sync() {
   return impl_->sync();
+}
+
+Result<void> Volume::shed_privileges(Ino ino, const Caller& caller) {
+  return vol::shed_privileges(impl_->core(), ino, caller);
 }
 
 Result<std::string> Volume::get_xattr(Ino ino, std::string_view name) {

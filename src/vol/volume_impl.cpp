@@ -85,6 +85,7 @@ Result<std::unique_ptr<VolumeImpl>> VolumeImpl::open_store(std::unique_ptr<Store
   Core& core = volume->core_;
   core.store = std::move(store);
   core.options = options;
+  core.access_times = options.access_times;
   volume->closed_ = true;  // nothing to write out unless opening succeeds
   ARTFS_TRY(volume->load_settings());
   ARTFS_TRY(volume->open_contents());

@@ -96,8 +96,11 @@ TEST_CASE("volume: suid, sgid and file capabilities go with a write, a truncate 
   };
   const Caller plain{.uid = 1000, .gid = 1000, .umask = 0, .has_cap_fsetid = false};
   arm();
-  REQUIRE(write_at(*volume, ino, 0, "x").has_value());  // the privileged caller keeps them
   CHECK(armed());
+  REQUIRE(write_at(*volume, ino, 0, "x").has_value());  // a privileged caller keeps the bits
+  CHECK((volume->getattr(ino)->mode & 06000) == 06000);
+  CHECK_FALSE(volume->get_xattr(ino, "security.capability").has_value());
+  arm();
   const auto byte = std::as_bytes(std::span("y", 1));
   REQUIRE(volume->write(ino, 0, byte, plain).has_value());
   CHECK(disarmed());
