@@ -40,6 +40,10 @@ struct Serving {
   return {.uid = context.uid, .gid = context.gid, .umask = context.umask, .has_cap_fsetid = true};
 }
 
+// Before a write to a file with capabilities the kernel removes them, and then sends a setattr without
+// any change, as it does for chown(-1, -1). The thread's last removal tells the two apart.
+void note_capabilities_removed(fuse_req_t request, Ino ino) noexcept;
+
 // The kernel asks again for attributes that changed without it being told (an ioctl). From inside the
 // request, whose open file keeps the inode: the kernel only marks what it has as stale.
 void forget_attributes(fuse_req_t request, Ino ino) noexcept;

@@ -56,7 +56,11 @@ void op_listxattr(fuse_req_t request, fuse_ino_t ino, std::size_t size) noexcept
 void op_removexattr(fuse_req_t request, fuse_ino_t ino, const char* name) noexcept {
   Reply reply(request);
   if (!is_shown(request, name)) return std::move(reply).error(unsupported);
-  std::move(reply).done(volume_of(request).remove_xattr(Ino{ino}, name));
+  const Result<void> removed = volume_of(request).remove_xattr(Ino{ino}, name);
+  if (removed && std::string_view(name) == "security.capability") {
+    note_capabilities_removed(request, Ino{ino});
+  }
+  std::move(reply).done(removed);
 }
 
 }  // namespace

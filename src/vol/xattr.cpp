@@ -170,7 +170,6 @@ Result<void> set_xattr(Core& core, Ino ino, Xattr xattr, Volume::XattrFlags flag
   if (xattr.value.size() > xattr_value_bytes_max) {
     return fail(Errc::xattr_too_large, xattr.value.size());
   }
-  if (flags.create && flags.replace) return fail(Errc::invalid_argument);
   if (is_acl_name(xattr.name)) return set_acl(core, ino, xattr, flags.clear_sgid);
   if (xattr.name == capability_xattr && xattr.value.size() > small_xattr_bytes_max) {
     return fail(Errc::invalid_argument);
@@ -199,7 +198,10 @@ Result<void> remove_xattr(Core& core, Ino ino, std::string_view name) {
   Inode inode = ARTFS_TRY(load_inode(core, ino));
   ARTFS_TRY(may_set_xattr(inode));
   Txn txn;
-  if (!ARTFS_TRY(take_out(core, txn, ino, inode, name))) return fail(Errc::xattr_not_found);
+  if (!ARTFS_TRY(take_out(core, txn, ino, inode, name))) {
+    if (is_acl_name(name)) return {};  // as ext4: there is always an ACL, if only the mode's
+    return fail(Errc::xattr_not_found);
+  }
   return commit_changed(core, txn, ino, inode);
 }
 

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <catch2/catch.hpp>
 
+#include "fuse/access_times.hpp"
 #include "fuse/mount_options.hpp"
 
 using artfs::Durability;
@@ -104,4 +105,34 @@ TEST_CASE("sizes: binary suffixes", "[unit][fuse]") {
     CAPTURE(text);
     CHECK_FALSE(parse_bytes(text));
   }
+}
+
+TEST_CASE("mount options: the last word on access times wins, directories have one of their own",
+          "[unit][fuse]") {
+  using artfs::AccessTimePolicy;
+  using artfs::AccessTimes;
+  const auto policy = [](const std::string& list) { return parsed(list).volume.access_times; };
+  CHECK(policy("") == AccessTimePolicy{});
+  CHECK(policy("noatime").kind == AccessTimes::noatime);
+  CHECK(policy("noatime,relatime") == AccessTimePolicy{});
+  CHECK(policy("relatime,strictatime,nodiratime") ==
+        AccessTimePolicy{.kind = AccessTimes::strictatime, .directories = false});
+  CHECK(policy("nodiratime,diratime") == AccessTimePolicy{});
+  CHECK_FALSE(has_kernel_word(parsed("noatime"), "noatime"));
+}
+
+TEST_CASE("mount options: ACLs are on unless noacl comes last", "[unit][fuse]") {
+  CHECK(parsed("").acl);
+  CHECK_FALSE(parsed("acl,noacl").acl);
+  CHECK(parsed("noacl,acl").acl);
+}
+
+TEST_CASE("access times: what the mount table shows is understood", "[unit][fuse]") {
+  using artfs::AccessTimePolicy;
+  using artfs::AccessTimes;
+  using artfs::fuse::policy_of_flags;
+  CHECK(policy_of_flags("rw,nosuid,relatime") == AccessTimePolicy{});
+  CHECK(policy_of_flags("rw,noatime").kind == AccessTimes::noatime);
+  CHECK(policy_of_flags("rw") == AccessTimePolicy{.kind = AccessTimes::strictatime});
+  CHECK_FALSE(policy_of_flags("rw,nodiratime,relatime").directories);
 }

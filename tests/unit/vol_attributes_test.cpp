@@ -307,6 +307,15 @@ TEST_CASE("xattrs: namespaces nobody knows are not supported, a namespace alone 
   }
 }
 
+TEST_CASE("xattrs: create and replace together fail either way, as on ext4", "[unit][vol]") {
+  const Protected world;
+  Volume& volume = *world.volume;
+  const Volume::XattrFlags both{.create = true, .replace = true};
+  CHECK(volume.set_xattr(world.file, "user.x", "1", both).error().code == Errc::xattr_not_found);
+  REQUIRE(volume.set_xattr(world.file, "user.x", "1", {}).has_value());
+  CHECK(volume.set_xattr(world.file, "user.x", "2", both).error().code == Errc::xattr_exists);
+}
+
 TEST_CASE("file capabilities: any write drops them, however many attributes there are",
           "[unit][vol]") {
   const Protected world;
