@@ -74,7 +74,9 @@ struct Names {
       const int links = node.is(type_directory) ? 2 + subdirectories[path] : names;
       out += fmt::format("{}: {:o} {} links {}:{} {} as {}", path.empty() ? "/" : path, node.mode,
                          links, node.uid, node.gid, node.target, first);
-      for (const auto& [name, value] : node.xattrs) out += fmt::format(" {}={}", name, value);
+      for (const auto& [name, value] : node.xattrs) {
+        out += fmt::format(" {}={}x{}", name, value.size(), value.substr(0, 9));
+      }
       out += '\n';
     }
     return out;
@@ -199,6 +201,18 @@ class FileHistory {
       if (!ino) FAIL("after a sync " << path << " is missing: " << to_text(ino.error()));
       attributes_[id] = *volume.getattr(*ino);
     }
+  }
+
+  // A sync succeeded after an operation had failed: all but that one is durable.
+  void barrier_but_for_last() {
+    const std::size_t before = moments_.size() < 2 ? 0 : moments_.size() - 2;
+    moments_.erase(moments_.begin(), moments_.begin() + static_cast<std::ptrdiff_t>(before));
+    for (auto& [id, versions] : versions_) {
+      while (versions.size() > 1 && versions[1].at <= before) versions.erase(versions.begin());
+      for (Version& version : versions) version.at -= std::min(version.at, before);
+    }
+    floors_.clear();
+    attributes_.clear();
   }
 
   void verify(Volume& volume) {

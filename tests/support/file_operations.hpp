@@ -86,16 +86,20 @@ class FileOperations {
     return done(volume_.unlink(dir_of(path), name_of(path)));
   }
 
-  // Open, unlinked, written to, and closed only when the volume is: an orphan for the crash.
-  bool unlink_while_open(const std::string& path, const std::string& bytes) {
+  // Open, unlinked, written to, and closed only when the volume is: an orphan for the crash, unless there
+  // is another link.
+  bool unlink_while_open(const std::string& path, const std::string& data) {
     if (!names().has(path) || !names().node(path).is(type_regular)) return true;
     const Ino ino = ino_of(path);
     if (!done(volume_.open_file(ino))) return false;
     const NodeId id = names().paths.at(path);
     if (!unlink(path)) return false;
-    history_.write(id, bytes);
+    std::string bytes = history_.bytes(id);
+    bytes.replace(0, data.size(), data);
+    history_.touch(id);
+    history_.write(id, std::move(bytes));
     history_.happens();
-    return done(write_at(volume_, ino, 0, bytes));
+    return done(write_at(volume_, ino, 0, data));
   }
 
   bool rmdir(const std::string& path) {
