@@ -95,7 +95,7 @@ done
 wait
 
 failed=$(count_of fail)
-cat "$results"/*.assertions 2>/dev/null |
+{ cat "$results"/*.assertions 2>/dev/null || true; } |
   awk '{sum += $1} END {if (sum) print sum " assertions of the POSIX suite hold on the mount, as on ext4"}'
 echo "$(count_of pass) passed, $failed failed, $(count_of skip) skipped"
 [ "$failed" -eq 0 ]
