@@ -248,6 +248,7 @@ const std::vector<VolumeWorld::Weighted>& VolumeWorld::steps() {
       {&World::rename_plain, 500},
       {&World::rename_no_replace, 150},
       {&World::rename_exchange, 200},
+      {&World::rename_whiteout, 100},
       {&World::rename_directory_below_itself, 60},
       {&World::hard_link, 300},
       {&World::make_symlink, 150},

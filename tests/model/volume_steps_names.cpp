@@ -71,6 +71,10 @@ void VolumeWorld::rename_exchange() {
   rename_with(RENAME_EXCHANGE);
 }
 
+void VolumeWorld::rename_whiteout() {
+  rename_with(RENAME_WHITEOUT);
+}
+
 void VolumeWorld::rename_with(unsigned flags) {
   const std::string from = some_path();
   const std::string to = chance(3) ? pick_any() : new_path();
@@ -90,10 +94,11 @@ void VolumeWorld::rename_with(unsigned flags) {
   const Result<Place> at = place(from, from_name);
   const Result<Place> goal = place(to, to_name);
   const RenameFlags how{.no_replace = flags == RENAME_NOREPLACE,
-                        .exchange = flags == RENAME_EXCHANGE};
+                        .exchange = flags == RENAME_EXCHANGE,
+                        .whiteout = flags == RENAME_WHITEOUT};
   int right = code(at);
   if (right == 0) right = code(goal);
-  if (right == 0) right = code(volume_->rename(*at, *goal, how));
+  if (right == 0) right = code(volume_->rename(*at, *goal, how, caller_));
   // The kernel looks whether the target holds the source before it looks at types.
   if (left == ENOTEMPTY && right == EISDIR && from.compare(0, to.size() + 1, to + "/") == 0)
     right = left;
@@ -109,6 +114,7 @@ void VolumeWorld::rename_with(unsigned flags) {
     } else if (!same) {
       forget_path(to);
       move_path(from, to);
+      if (flags == RENAME_WHITEOUT) known_[from] = 'o';
     }
   }
   end(left, right);
@@ -187,6 +193,8 @@ void VolumeWorld::make_special() {
     rdev = makedev(static_cast<unsigned>(below(4000)), static_cast<unsigned>(below(1 << 20)));
   } else if (chance(4)) {
     type = S_IFREG;
+  } else if (chance(4)) {
+    type = S_IFCHR;  // a whiteout, which anybody may make
   }
   const mode_t mode = type | static_cast<mode_t>(0600 | below(0200));
   const std::string where = host(path);

@@ -124,6 +124,7 @@ class VolumeWorld {
 
   void rename_no_replace();
   void rename_exchange();
+  void rename_whiteout();
   void rename_with(unsigned flags);
   void rename_directory_below_itself();
   void hard_link();
