@@ -107,7 +107,6 @@ bench_mount() {
     shift
   done
   mkdir "$work/mnt" "$work/ceiling" "$work/plain"
-  memory=$(mktemp -d /dev/shm/artfs-bench.XXXXXX)
   for ((run = 1; run <= runs; run++)); do
     "$artfs" mkfs "$work/store" >&2
     "$artfs" mount "$work/store" "$work/mnt"
@@ -144,6 +143,7 @@ if [ "$what" = engine ]; then
   "$build/tests/bench/engine_bench" --dir "$work" "$@" | tee "$lines" || status=$?
   "$root/scripts/bench_compare.py" "$lines" >&2
 else
+  memory=$(mktemp -d /dev/shm/artfs-bench.XXXXXX)  # not in bench_mount: clean_up would not hear of it
   bench_mount "$@" | tee "$lines"
   "$root/scripts/bench_mount.py" "$lines" >&2
 fi
