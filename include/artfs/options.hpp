@@ -89,6 +89,9 @@ struct FormatOptions {
   std::uint32_t inline_bytes_max = 2048;
   // Block size of larger files: a power of two from 4 KiB to 1 MiB.
   std::uint32_t block_bytes = 64 * static_cast<std::uint32_t>(kib);
+  // Equal blocks are stored once: they are looked for when a block is written, by hash, and compared byte
+  // by byte. Without it blocks are shared only by copies made by reference (copy_file_range).
+  bool dedup = true;
   // Owner and mode of the root directory.
   std::uint32_t root_uid = 0;
   std::uint32_t root_gid = 0;

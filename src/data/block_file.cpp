@@ -2,6 +2,7 @@
 #include "data/block_file.hpp"
 
 #include <algorithm>
+#include <cstring>
 
 #include "base/log.hpp"
 #include "data/block_batch.hpp"
@@ -77,6 +78,16 @@ Result<void> BlockFile::verify(const Block& block) {
     return fail(Errc::block_corrupt, block.place.first);
   }
   return {};
+}
+
+bool BlockFile::equals(const StoredBlock& block, std::span<const std::byte> bytes) {
+  if (block.stored_bytes != bytes.size()) return false;
+  const Result<io::File*> file = this->file();
+  if (!file) return false;
+  std::vector<std::byte> stored(bytes.size());
+  const Result<std::size_t> count = (*file)->read_at(block.place.first * unit_bytes, stored);
+  return count && *count == stored.size() &&
+         std::memcmp(stored.data(), bytes.data(), bytes.size()) == 0;
 }
 
 Result<std::uint64_t> BlockFile::write(std::uint64_t unit,

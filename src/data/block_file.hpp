@@ -47,6 +47,8 @@ class BlockFile {
   [[nodiscard]] Result<void> read(Ino ino, std::span<const BlockPiece> pieces);
   // Reads the device and compares the hash, past the cache.
   [[nodiscard]] Result<void> verify(const Block& block);
+  // The device holds exactly these bytes there. What cannot be read holds nothing.
+  [[nodiscard]] bool equals(const StoredBlock& block, std::span<const std::byte> bytes);
   // One write from the start of `unit`. The ticket names it to is_synced.
   [[nodiscard]] Result<std::uint64_t> write(std::uint64_t unit,
                                             std::span<const std::span<const std::byte>> buffers);

@@ -36,6 +36,11 @@ struct Block {
   friend bool operator==(const Block&, const Block&) = default;
 };
 
+// Of a written block: what other references of it have in common.
+[[nodiscard]] inline StoredBlock stored_block(const Block& block) noexcept {
+  return {.hash = block.hash, .place = block.place, .stored_bytes = block.stored_bytes};
+}
+
 using Run = std::array<Block, format::blocks_per_run>;
 
 [[nodiscard]] constexpr std::uint64_t run_of(std::uint64_t block) noexcept {

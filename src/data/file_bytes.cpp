@@ -96,7 +96,8 @@ FileBytesImpl::FileBytesImpl(const Environment& environment, const Layout& layou
                      .cache_policy = options.block_cache_policy,
                      .hash_seed = hash_seed,
                      .read_only = options.read_only}),
-      space_(store_, environment.space, file_,
+      index_(environment.blocks, layout.dedup),
+      space_(store_, environment.space, file_, index_,
              {.block_bytes = layout.block_bytes,
               .growth_step_bytes = options.growth_step_bytes,
               .headroom_bytes_max = options.headroom_bytes_max,
@@ -222,7 +223,13 @@ std::uint64_t FileBytes::buffered_bytes() const noexcept {
 
 SpaceFigures FileBytes::space() const {
   const SpaceUse use = impl_->space().use();
-  return {.units_used = use.used, .units_free = use.free, .units_reserved = use.reserved};
+  const BlockFigures blocks = impl_->index().figures();
+  return {.units_used = use.used,
+          .units_free = use.free,
+          .units_reserved = use.reserved,
+          .units_saved = blocks.saved_units,
+          .blocks_indexed = blocks.entries,
+          .blocks_shared = blocks.shared};
 }
 
 Result<void> FileBytes::for_each_block(Ino ino,
@@ -236,6 +243,11 @@ Result<void> FileBytes::verify_block(Ino ino, std::uint64_t index) {
 
 Result<void> FileBytes::for_each_free_run(const std::function<void(UnitRun)>& visit) {
   return impl_->space().for_each_run(visit);
+}
+
+Result<void> FileBytes::for_each_entry(
+    const std::function<void(const StoredBlock&, std::uint64_t references)>& visit) {
+  return impl_->index().for_each(visit);
 }
 
 std::uint64_t FileBytes::units_total() const {

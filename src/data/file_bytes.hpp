@@ -22,12 +22,15 @@
 //             aside reads as zeros until a transaction says that it is written).
 //             TAIL: bytes of a stored block lie below the committed size; what stands in an extent
 //             behind it is void and is removed before the size passes it.
+//             REFS: a written block is named by exactly as many extents as the block index says (one
+//             without an entry); both change in one transaction. Only equal bytes share a block.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 
 #include "artfs/options.hpp"
@@ -48,12 +51,15 @@ struct FlushState;
 struct Layout {
   std::uint32_t block_bytes = 64 * static_cast<std::uint32_t>(kib);  // power of two, 4 KiB to 1 MiB
   std::uint32_t inline_bytes_max = 2048;                             // 0 to 4096
+  bool dedup = true;  // equal blocks are stored once; copies by reference share blocks in any case
 };
 
 struct Environment {
   Store* store = nullptr;  // its directory holds blocks.dat
   Tree volume;             // extents: "e/" keys
   Tree space;              // free runs and counters
+  // References of blocks. Absent: a volume of version 1 that is only read; no block is shared then.
+  std::optional<Tree> blocks;
 };
 
 struct DataOptions {
@@ -70,9 +76,12 @@ struct DataOptions {
 };
 
 struct SpaceFigures {
-  std::uint64_t units_used = 0;      // transactional: equals the sum over all inodes
+  std::uint64_t units_used = 0;      // transactional: the sum over all inodes is this + units_saved
   std::uint64_t units_free = 0;      // in blocks.dat or by growing it, promised units not included
   std::uint64_t units_reserved = 0;  // promised to accepted writes
+  std::uint64_t units_saved = 0;     // what references beyond each block's first one would take
+  std::uint64_t blocks_indexed = 0;  // blocks with an entry (with dedup: all that are written)
+  std::uint64_t blocks_shared = 0;   // blocks with two references and more
 };
 
 // A flush between its steps. Dropped without committed(): as aborted(), which needs the inode's lock.
@@ -103,6 +112,7 @@ struct BlockInfo {
   UnitRun place{};
   std::uint32_t stored_bytes = 0;  // 0 when unwritten
   bool unwritten = false;          // allocated in advance, reads as zeros
+  base::Hash128 hash{};            // of a written one
 };
 
 class FileBytes {
@@ -196,6 +206,9 @@ class FileBytes {
   [[nodiscard]] Result<void> verify_block(Ino ino, std::uint64_t index);
   // Free runs as the space tree records them, ascending.
   [[nodiscard]] Result<void> for_each_free_run(const std::function<void(UnitRun)>& visit);
+  // Entries of the block index: blocks without one have one reference.
+  [[nodiscard]] Result<void> for_each_entry(
+      const std::function<void(const StoredBlock&, std::uint64_t references)>& visit);
   // Units of blocks.dat that exist according to the space tree.
   [[nodiscard]] std::uint64_t units_total() const;
 

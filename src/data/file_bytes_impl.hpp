@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "data/block_file.hpp"
+#include "data/block_index.hpp"
 #include "data/buffer.hpp"
 #include "data/byte_reader.hpp"
 #include "data/file_bytes.hpp"
@@ -74,6 +75,8 @@ class FileBytesImpl {
 
   [[nodiscard]] Space& space() noexcept { return space_; }
 
+  [[nodiscard]] const BlockIndex& index() const noexcept { return index_; }
+
   [[nodiscard]] Tree volume() const noexcept { return volume_; }
 
   [[nodiscard]] const Layout& layout() const noexcept { return layout_; }
@@ -131,6 +134,7 @@ class FileBytesImpl {
   const DataOptions options_;
   const std::uint64_t block_units_;
   BlockFile file_;
+  const BlockIndex index_;
   Space space_;
   std::atomic<std::uint64_t> buffered_bytes_{0};
 };

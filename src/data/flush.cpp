@@ -50,6 +50,12 @@ Result<void> FileBytesImpl::finish_flush(Flush& flush, Contents& contents, Chang
   state.edits.write_to(change.txn);
   for (const UnitRun& run : state.allocated) append_run(change.allocated, run);
   for (const UnitRun& run : state.freed) append_run(change.freed, run);
+  const auto append = [](std::vector<StoredBlock>& to, const std::vector<StoredBlock>& blocks) {
+    to.insert(to.end(), blocks.begin(), blocks.end());
+  };
+  append(change.gained, state.gained);
+  append(change.lost, state.lost);
+  append(change.settled, state.settled);
   contents = state.after;
   return {};
 }
@@ -68,6 +74,7 @@ void FileBytesImpl::put_back(FlushState& state, Layer&& layer) noexcept {
 
 void FileBytesImpl::committed(FlushState& state) noexcept {
   const std::unique_ptr<Layer> layer = std::move(state.buffer->in_flight_);
+  for (const StoredBlock& block : state.held) space_.release(block);
   // A flush that went through removed what stood behind the old size, if it had to look; one that
   // only shortens the file looked too. Without a look nothing new can have appeared there.
   const bool looked = layer->cut != no_cut || state.after.size > state.before.size;
@@ -89,7 +96,8 @@ void FileBytesImpl::committed(FlushState& state) noexcept {
 }
 
 void FileBytesImpl::aborted(FlushState& state) noexcept {
-  space_.give_back(state.allocated, state.converted_units);
+  for (const StoredBlock& block : state.held) space_.release(block);
+  space_.give_back(state.taken, state.converted_units);
   const std::unique_ptr<Layer> layer = std::move(state.buffer->in_flight_);
   put_back(state, std::move(*layer));
 }

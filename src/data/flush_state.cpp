@@ -43,4 +43,24 @@ void RunEditor::write_to(Txn& txn) const {
   }
 }
 
+void FlushState::gain(const Block& block) {
+  if (block.is_hole()) return;
+  after.units += block.place.count;
+  if (block.unwritten) {
+    allocated.push_back(block.place);
+  } else {
+    gained.push_back(stored_block(block));
+  }
+}
+
+void FlushState::lose(const Block& block) {
+  if (block.is_hole()) return;
+  after.units -= block.place.count;
+  if (block.unwritten) {
+    freed.push_back(block.place);
+  } else {
+    lost.push_back(stored_block(block));
+  }
+}
+
 }  // namespace artfs::data

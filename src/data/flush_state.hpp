@@ -45,6 +45,13 @@ class RunEditor {
 };
 
 struct FlushState {
+  // The extents name the block, or cease to: space and references follow.
+  void gain(const Block& block);
+  void lose(const Block& block);
+
+  // Bytes now stand where fallocate had put space aside.
+  void settle(const Block& block) { settled.push_back(stored_block(block)); }
+
   FlushState(FileBytesImpl& impl, Tree volume, Ino inode, Buffer& its_buffer) noexcept
       : owner(&impl), ino(inode), buffer(&its_buffer), edits(volume, inode) {}
 
@@ -55,9 +62,14 @@ struct FlushState {
   Contents before;               // when the flush began
   Contents after;                // what write_out made of it
   RunEditor edits;
-  std::vector<UnitRun> allocated;
-  std::vector<UnitRun> freed;
-  std::uint64_t converted_units = 0;  // promises turned into `allocated`
+  std::vector<UnitRun> allocated;   // for what fallocate asked
+  std::vector<UnitRun> freed;       // never written
+  std::vector<StoredBlock> gained;  // references, as in Change
+  std::vector<StoredBlock> lost;
+  std::vector<StoredBlock> settled;
+  std::vector<UnitRun> taken;         // from Space: all of this flush but offered blocks
+  std::vector<StoredBlock> held;      // in Space, until the flush ends
+  std::uint64_t converted_units = 0;  // promises turned into units
   std::uint64_t kept_units = 0;       // promises that `left_over` still needs
   std::vector<BlockRange> left_over;  // of preallocate, for the next flush
   bool tail_is_clean = false;         // nothing stands behind the old size (TAIL), no need to look

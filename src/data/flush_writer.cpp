@@ -3,6 +3,9 @@
 
 #include <algorithm>
 #include <array>
+#include <cstring>
+#include <map>
+#include <numeric>
 #include <string>
 #include <utility>
 
@@ -16,6 +19,10 @@ namespace {
 constexpr std::size_t group_bytes_max = 4 * mib;
 constexpr std::size_t group_blocks_max = 256;
 constexpr std::array<std::byte, unit_bytes> zeros{};
+
+bool same_bytes(std::span<const std::byte> left, std::span<const std::byte> right) {
+  return left.size() == right.size() && std::memcmp(left.data(), right.data(), left.size()) == 0;
+}
 
 std::uint32_t units_for(std::uint64_t bytes) {
   return static_cast<std::uint32_t>((bytes + unit_bytes - 1) / unit_bytes);
@@ -37,7 +44,7 @@ Result<void> FlushWriter::run() {
   if (state_.deferred) {
     state_.after.size = std::min(layer_.cut, state_.before.size);
     if (state_.before.is_inline) state_.after.inline_bytes.resize(state_.after.size);
-    settle();
+    state_.written_out = true;
     return {};
   }
   state_.after.size = layer_.size;
@@ -47,14 +54,14 @@ Result<void> FlushWriter::run() {
     ARTFS_TRY(plan_blocks());
   }
   ARTFS_TRY(plan_preallocation());
-  ARTFS_TRY(allocate());
-  ARTFS_TRY(write_blocks());
-  settle();
+  ARTFS_TRY(store_blocks());
+  ARTFS_TRY(allocate_preallocation());
+  state_.written_out = true;
   return {};
 }
 
 void FlushWriter::drop(std::uint64_t index, const Block& block) {
-  state_.freed.push_back(block.place);
+  state_.lose(block);
   state_.edits.set(index, Block{});
 }
 
@@ -158,12 +165,16 @@ Result<void> FlushWriter::plan_blocks() {
     const auto stored =
         static_cast<std::uint32_t>(std::max<std::uint64_t>(dirty.valid.end(), below));
     if (stored == 0 || (dirty.valid.empty() && !from_record)) continue;
-    Item item{.index = index, .dirty = &dirty, .block = {}, .completed = {}};
+    Item& item = items_.emplace_back();
+    item.index = index;
+    item.dirty = &dirty;
     item.block.stored_bytes = stored;
     item.block.valid_bytes = stored;
     // What fallocate put aside is written in place: until the transaction it reads as zeros anyway.
-    if (old.unwritten && old.place.count >= units_for(stored)) item.block.place = old.place;
-    items_.push_back(std::move(item));
+    if (old.unwritten && old.place.count >= units_for(stored)) {
+      item.block.place = old.place;
+      item.way = Way::in_place;
+    }
   }
   return {};
 }
@@ -191,85 +202,183 @@ Result<void> FlushWriter::plan_preallocation() {
   return {};
 }
 
-Result<void> FlushWriter::allocate() {
-  const auto block_units = static_cast<std::uint32_t>(block_bytes_ / unit_bytes);
-  std::vector<std::uint32_t> sizes;
-  for (const Item& item : items_) {
-    if (item.block.place.count == 0) sizes.push_back(units_for(item.block.stored_bytes));
-  }
-  sizes.insert(sizes.end(), preallocated_.size(), block_units);
-  std::uint64_t left_over = 0;
-  for (const BlockRange& range : state_.left_over) left_over += range.count * block_units;
-  state_.kept_units = std::min(left_over, layer_.preallocate_units);
-  const std::uint64_t promised = layer_.reserved_units - state_.kept_units;
-  state_.allocated = ARTFS_TRY(impl_.space().allocate(sizes, promised));
-  state_.converted_units = promised;
+// Promises become units, as far as they go.
+Result<std::vector<UnitRun>> FlushWriter::allocate(std::span<const std::uint32_t> sizes) {
+  const std::uint64_t units = std::accumulate(sizes.begin(), sizes.end(), std::uint64_t{0});
+  const std::uint64_t promised = layer_.reserved_units - state_.kept_units - state_.converted_units;
+  const std::uint64_t converted = std::min(promised, units);
+  std::vector<UnitRun> places = ARTFS_TRY(impl_.space().allocate(sizes, converted));
+  state_.converted_units += converted;
+  state_.taken.insert(state_.taken.end(), places.begin(), places.end());
+  return places;
+}
 
-  auto place = state_.allocated.begin();
-  for (Item& item : items_) {
-    if (item.block.place.count == 0) item.block.place = *place++;
-  }
-  for (const std::uint64_t index : preallocated_) {
-    state_.edits.set(index, Block{.place = *place++, .unwritten = true});
+Result<void> FlushWriter::allocate_preallocation() {
+  const auto block_units = static_cast<std::uint32_t>(block_bytes_ / unit_bytes);
+  const std::vector<std::uint32_t> sizes(preallocated_.size(), block_units);
+  const std::vector<UnitRun> places = ARTFS_TRY(allocate(sizes));
+  for (std::size_t i = 0; i < places.size(); ++i) {
+    const Block block{.place = places[i], .unwritten = true};
+    state_.gain(block);
+    state_.edits.set(preallocated_[i], block);
   }
   return {};
 }
 
-Result<void> FlushWriter::write_blocks() {
-  std::size_t begin = 0;
-  while (begin < items_.size()) {
+Result<void> FlushWriter::store_blocks() {
+  const std::span<Item> items(items_);
+  for (std::size_t begin = 0; begin < items.size();) {
+    std::size_t end = begin;
+    std::uint64_t bytes = 0;
+    while (end < items.size() && end - begin < group_blocks_max && bytes < group_bytes_max) {
+      bytes += items[end++].block.stored_bytes;
+    }
+    ARTFS_TRY(store_window(items.subspan(begin, end - begin)));
+    for (; begin < end; ++begin) items[begin].completed = {};
+  }
+  return {};
+}
+
+// What others are writing comes last and one by one: who waits has claimed nothing, so that nobody can
+// wait for it in turn.
+Result<void> FlushWriter::store_window(std::span<Item> window) {
+  std::vector<Item*> fresh;
+  std::vector<const Item*> written;
+  std::vector<Item*> postponed;
+  {
+    ContentFinder finder(impl_, state_);
+    ARTFS_TRY(decide(window, finder));
+    for (Item& item : window) {
+      if (item.way == Way::fresh || item.way == Way::claimed) fresh.push_back(&item);
+      if (item.way == Way::postponed) postponed.push_back(&item);
+    }
+    ARTFS_TRY(place(fresh));
+    for (const Item& item : window) {
+      const bool is_new = item.way == Way::fresh || item.way == Way::claimed;
+      if (is_new || item.way == Way::in_place) written.push_back(&item);
+    }
+    ARTFS_TRY(write_blocks(written));
+    for (const Item* item : fresh) {
+      if (item->way != Way::claimed) continue;
+      finder.offer(item->block, state_.write_ticket);
+      std::erase(state_.taken, item->block.place);  // the hold takes care of it
+    }
+  }
+  for (Item& item : window) {
+    if (item.way != Way::postponed) ARTFS_TRY(name(item));
+  }
+  for (Item* item : postponed) {
+    ContentFinder(impl_, state_).await(item->block);
+    item->way = Way::undecided;
+    item->twin = nullptr;
+    ARTFS_TRY(store_window({item, 1}));
+  }
+  return {};
+}
+
+Result<void> FlushWriter::load(Item& item) {
+  const std::uint32_t stored = item.block.stored_bytes;
+  if (item.dirty->valid.covers({0, stored})) {
+    item.bytes = std::span<const std::byte>(item.dirty->bytes).first(stored);
+  } else {
+    item.completed.resize(stored);
+    ARTFS_TRY(reader_.read_block(item.index, 0, item.completed));
+    item.bytes = item.completed;
+  }
+  item.block.hash = impl_.file().hash(item.bytes);
+  return {};
+}
+
+Result<void> FlushWriter::decide(std::span<Item> window, ContentFinder& finder) {
+  std::map<std::pair<std::uint64_t, std::uint64_t>, const Item*> first_of;  // by hash
+  for (Item& item : window) {
+    if (item.bytes.empty()) ARTFS_TRY(load(item));
+    if (!impl_.index().finds_content()) {
+      if (item.way == Way::undecided) item.way = Way::fresh;
+      continue;
+    }
+    const auto [first, is_first] =
+        first_of.try_emplace({item.block.hash.high, item.block.hash.low}, &item);
+    if (!is_first && same_bytes(first->second->bytes, item.bytes)) {
+      item.twin = first->second;
+      item.way = item.twin->way == Way::postponed ? Way::postponed : Way::twin;
+      continue;
+    }
+    Block block = item.block;
+    const bool in_place = item.way == Way::in_place;
+    // The second of two contents with one hash in a window keeps to itself.
+    const auto outcome = ARTFS_TRY(finder.find(block, item.bytes, !in_place && is_first));
+    switch (outcome) {
+      case ContentFinder::Outcome::found:
+        item.block = block;
+        item.way = Way::shared;
+        break;
+      case ContentFinder::Outcome::claimed:
+        item.way = Way::claimed;
+        break;
+      case ContentFinder::Outcome::being_written:
+        if (!in_place) item.way = is_first ? Way::postponed : Way::fresh;
+        break;
+      case ContentFinder::Outcome::separate:
+        if (!in_place) item.way = Way::fresh;
+        break;
+    }
+  }
+  return {};
+}
+
+Result<void> FlushWriter::place(std::span<Item* const> fresh) {
+  std::vector<std::uint32_t> sizes;
+  sizes.reserve(fresh.size());
+  for (const Item* item : fresh) sizes.push_back(units_for(item->block.stored_bytes));
+  const std::vector<UnitRun> places = ARTFS_TRY(allocate(sizes));
+  for (std::size_t i = 0; i < places.size(); ++i) fresh[i]->block.place = places[i];
+  return {};
+}
+
+// Neighbours in blocks.dat go out in one write.
+Result<void> FlushWriter::write_blocks(std::span<const Item* const> items) {
+  for (std::size_t begin = 0; begin < items.size();) {
     std::size_t end = begin + 1;
-    std::uint64_t bytes = items_[begin].block.stored_bytes;
-    while (end < items_.size() && end - begin < group_blocks_max && bytes < group_bytes_max) {
-      const Block& last = items_[end - 1].block;
-      const std::uint64_t next = last.place.first + units_for(last.stored_bytes);
-      if (items_[end].block.place.first != next) break;
-      bytes += items_[end].block.stored_bytes;
+    while (end < items.size()) {
+      const Block& last = items[end - 1]->block;
+      if (items[end]->block.place.first != last.place.first + units_for(last.stored_bytes)) break;
       ++end;
     }
-    ARTFS_TRY(write_group(std::span(items_).subspan(begin, end - begin)));
+    ARTFS_TRY(write_group(items.subspan(begin, end - begin)));
     begin = end;
   }
   return {};
 }
 
-Result<std::span<const std::byte>> FlushWriter::bytes_of(Item& item) {
-  const std::uint32_t stored = item.block.stored_bytes;
-  if (item.dirty->valid.covers({0, stored})) {
-    return std::span<const std::byte>(item.dirty->bytes).first(stored);
-  }
-  item.completed.resize(stored);
-  ARTFS_TRY(reader_.read_block(item.index, 0, item.completed));
-  return std::span<const std::byte>(item.completed);
-}
-
-// Neighbours in blocks.dat go out in one write; the gap behind a short block is filled with zeros.
-Result<void> FlushWriter::write_group(std::span<Item> group) {
+// The gap behind a short block is filled with zeros.
+Result<void> FlushWriter::write_group(std::span<const Item* const> group) {
   std::vector<std::span<const std::byte>> buffers;
-  for (Item& item : group) {
-    const std::span<const std::byte> stored = ARTFS_TRY(bytes_of(item));
-    item.block.hash = impl_.file().hash(stored);
-    buffers.push_back(stored);
-    const std::size_t tail = stored.size() % unit_bytes;
-    const bool is_last = &item == &group.back();
-    if (tail != 0 && !is_last) buffers.push_back(std::span(zeros).first(unit_bytes - tail));
+  for (const Item* item : group) {
+    buffers.push_back(item->bytes);
+    const std::size_t tail = item->bytes.size() % unit_bytes;
+    if (tail != 0 && item != group.back()) {
+      buffers.push_back(std::span(zeros).first(unit_bytes - tail));
+    }
   }
-  state_.write_ticket = ARTFS_TRY(impl_.file().write(group.front().block.place.first, buffers));
-  for (Item& item : group) {
-    const Block old = *ARTFS_TRY(state_.edits.get(item.index));
-    if (!old.is_hole() && old.place != item.block.place) state_.freed.push_back(old.place);
-    state_.edits.set(item.index, item.block);
-    item.completed = {};
-  }
+  const std::uint64_t ticket =
+      ARTFS_TRY(impl_.file().write(group.front()->block.place.first, buffers));
+  state_.write_ticket = std::max(state_.write_ticket, ticket);
   return {};
 }
 
-void FlushWriter::settle() {
-  std::uint64_t units = state_.before.units;
-  for (const UnitRun& run : state_.allocated) units += run.count;
-  for (const UnitRun& run : state_.freed) units -= run.count;
-  state_.after.units = units;
-  state_.written_out = true;
+// The extent comes to name the block.
+Result<void> FlushWriter::name(Item& item) {
+  if (item.twin != nullptr) item.block.place = item.twin->block.place;
+  const Block old = *ARTFS_TRY(state_.edits.get(item.index));
+  if (item.way == Way::in_place) {
+    state_.settle(item.block);
+  } else {
+    state_.lose(old);
+    state_.gain(item.block);
+  }
+  state_.edits.set(item.index, item.block);
+  return {};
 }
 
 }  // namespace artfs::data

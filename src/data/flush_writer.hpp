@@ -2,7 +2,9 @@
 // FlushWriter: the second step of a flush: decides where the bytes go, completes, hashes, writes them.
 //
 // Contract:   runs once per flush, without the inode's lock: reads the in-flight layer, the contents as
-//             they were and the extents, which nobody changes meanwhile. Fills the FlushState.
+//             they were and the extents, which nobody changes meanwhile. Fills the FlushState. Content
+//             that is stored already is not written again but named (ContentFinder), also when it
+//             comes up twice in the flush itself.
 // Cost:       a write per run of neighbouring blocks (at most 4 MiB each); partial blocks are read.
 // Errors:     no_space only when promises were not enough after an abort; block_corrupt; io_failed.
 //             The state stays fit for aborted().
@@ -12,6 +14,7 @@
 #include <span>
 #include <vector>
 
+#include "data/content_finder.hpp"
 #include "data/file_bytes_impl.hpp"
 
 namespace artfs::data {
@@ -23,12 +26,26 @@ class FlushWriter {
   [[nodiscard]] Result<void> run();
 
  private:
-  // A block to be written.
+  // How a block gets its place.
+  enum class Way : std::uint8_t {
+    undecided,
+    in_place,   // where fallocate put space aside
+    fresh,      // in fresh space, of which only this flush knows
+    claimed,    // in fresh space that others may name too
+    shared,     // equal content stands there already
+    twin,       // as another block of this window
+    postponed,  // another flush writes this content
+  };
+
+  // A block to be stored.
   struct Item {
     std::uint64_t index = 0;
     const DirtyBlock* dirty = nullptr;
-    Block block;                       // place and lengths; hash once written
+    Block block;                       // lengths; then hash and place
     std::vector<std::byte> completed;  // when the layer alone does not have all bytes
+    std::span<const std::byte> bytes;  // stored_bytes of them
+    Way way = Way::undecided;
+    const Item* twin = nullptr;  // earlier in the window
   };
 
   [[nodiscard]] Result<void> cut_extents();
@@ -38,12 +55,18 @@ class FlushWriter {
   [[nodiscard]] Result<bool> go_inline();
   [[nodiscard]] Result<void> plan_blocks();
   [[nodiscard]] Result<void> plan_preallocation();
-  [[nodiscard]] Result<void> allocate();
-  [[nodiscard]] Result<void> write_blocks();
-  [[nodiscard]] Result<void> write_group(std::span<Item> group);
-  [[nodiscard]] Result<std::span<const std::byte>> bytes_of(Item& item);
+  [[nodiscard]] Result<void> allocate_preallocation();
+  // Windows bound the memory for completed blocks.
+  [[nodiscard]] Result<void> store_blocks();
+  [[nodiscard]] Result<void> store_window(std::span<Item> window);
+  [[nodiscard]] Result<void> load(Item& item);
+  [[nodiscard]] Result<void> decide(std::span<Item> window, ContentFinder& finder);
+  [[nodiscard]] Result<void> place(std::span<Item* const> fresh);
+  [[nodiscard]] Result<void> write_blocks(std::span<const Item* const> items);
+  [[nodiscard]] Result<void> write_group(std::span<const Item* const> group);
+  [[nodiscard]] Result<void> name(Item& item);
+  [[nodiscard]] Result<std::vector<UnitRun>> allocate(std::span<const std::uint32_t> sizes);
   void drop(std::uint64_t index, const Block& block);
-  void settle();
 
   FileBytesImpl& impl_;
   FlushState& state_;

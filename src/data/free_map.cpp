@@ -74,6 +74,11 @@ std::optional<UnitRun> FreeMap::run_starting(std::uint64_t unit) const {
   return UnitRun{.first = found->first, .count = found->second};
 }
 
+bool FreeMap::contains(UnitRun run) const {
+  const auto whole = run_reaching(run.first);
+  return whole && run.first + run.count <= whole->first + whole->count;
+}
+
 bool FreeMap::overlaps(UnitRun run) const {
   const auto next = by_place_.lower_bound(run.first);
   if (next != by_place_.end() && next->first < run.first + run.count) return true;

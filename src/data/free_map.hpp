@@ -37,6 +37,8 @@ class FreeMap {
   // The free run that starts exactly here.
   [[nodiscard]] std::optional<UnitRun> run_starting(std::uint64_t unit) const;
   [[nodiscard]] bool overlaps(UnitRun run) const;
+  // All of it is free.
+  [[nodiscard]] bool contains(UnitRun run) const;
 
   [[nodiscard]] std::uint64_t free_units() const noexcept { return free_units_; }
 

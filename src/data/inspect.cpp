@@ -23,7 +23,11 @@ Result<bool> FileBytesImpl::reclaim(Ino ino, Contents& contents, Change& change,
       for (const Block& block : run) {
         if (block.is_hole()) continue;
         ++blocks;
-        change.freed.push_back(block.place);
+        if (block.unwritten) {
+          change.freed.push_back(block.place);
+        } else {
+          change.lost.push_back(stored_block(block));
+        }
         contents.units -= std::min(contents.units, block.place.count);
       }
       change.txn.erase(volume_, scan.entry().key);
@@ -49,7 +53,8 @@ Result<void> FileBytesImpl::for_each_block(Ino ino,
       visit({.index = key->block + i,
              .place = run[i].place,
              .stored_bytes = run[i].stored_bytes,
-             .unwritten = run[i].unwritten});
+             .unwritten = run[i].unwritten,
+             .hash = run[i].hash});
     }
   }
   return {};

@@ -31,10 +31,12 @@ std::uint64_t sum_of(std::span<const UnitRun> runs) {
 
 }  // namespace
 
-Space::Space(Store& store, Tree tree, BlockFile& file, const SpaceOptions& options)
+Space::Space(Store& store, Tree tree, BlockFile& file, const BlockIndex& index,
+             const SpaceOptions& options)
     : store_(store),
       tree_(tree),
       file_(file),
+      index_(index),
       options_(options),
       block_units_(options.block_bytes / unit_bytes),
       recorded_(block_units_),
@@ -92,7 +94,7 @@ Result<void> Space::reserve(std::uint64_t units) {
     Version waiting;
     {
       const base::MutexLock lock(mutex_);
-      if (!quarantine_.empty()) waiting = quarantine_.back().version;
+      for (const Quarantined& freed : quarantine_) waiting = std::max(waiting, freed.version);
     }
     if (!waiting) {
       if (try_reserve(units)) return {};
@@ -224,27 +226,44 @@ void Space::write_touched(const std::set<std::uint64_t>& touched, Txn& txn) {
   }
 }
 
-Result<Version> Space::commit(Change& change) {
-  if (change.allocated.empty() && change.freed.empty()) return store_.commit(change.txn);
-  const base::MutexLock turn(turn_);
-  std::set<std::uint64_t> touched;
-  for (const UnitRun& run : change.allocated) record_used(run, touched);
-  for (const UnitRun& run : change.freed) record_free(run, touched);
-  write_touched(touched, change.txn);
-  const auto used = static_cast<std::int64_t>(sum_of(change.allocated));
-  const auto freed = static_cast<std::int64_t>(sum_of(change.freed));
-  change.txn.add(tree_, format::space_counter_used, used - freed);
-  const Result<Version> version = store_.commit(change.txn);
-  if (!version) {
-    for (const UnitRun& run : change.freed) recorded_.remove(run);
-    for (const UnitRun& run : change.allocated) recorded_.insert(run);
-    return version;
-  }
-  if (change.freed.empty()) return version;
+std::optional<BlockHolds::Pending> Space::claim(const base::Hash128& hash) {
   const base::MutexLock lock(mutex_);
-  quarantined_units_ += static_cast<std::uint64_t>(freed);
-  quarantine_.push_back({.version = *version, .runs = std::move(change.freed)});
-  return version;
+  std::optional<BlockHolds::Pending> pending = holds_.find(hash);
+  if (!pending) holds_.claim(hash);
+  return pending;
+}
+
+void Space::withdraw(const base::Hash128& hash) noexcept {
+  const base::MutexLock lock(mutex_);
+  holds_.withdraw(hash);
+  written_cond_.notify_all();
+}
+
+void Space::offer(const StoredBlock& block, std::uint64_t write_ticket) {
+  const base::MutexLock lock(mutex_);
+  holds_.offer(block, write_ticket);
+  written_cond_.notify_all();
+}
+
+void Space::await(const base::Hash128& hash) {
+  base::MutexLock lock(mutex_);
+  while (holds_.is_being_written(hash)) written_cond_.wait(lock);
+}
+
+void Space::hold(const StoredBlock& block) {
+  const base::MutexLock lock(mutex_);
+  holds_.hold(block);
+}
+
+void Space::release(const StoredBlock& block) noexcept {
+  const base::MutexLock lock(mutex_);
+  const std::optional<BlockHolds::Held> last = holds_.release(block.place.first);
+  if (!last || last->state == BlockHolds::State::used) return;
+  if (last->state == BlockHolds::State::freed) {
+    quarantine_.push_back({.version = last->freed_at, .runs = {last->block.place}});
+  } else if (!file_.stopped()) {  // as give_back
+    free_.insert(last->block.place);
+  }
 }
 
 SpaceUse Space::use() const {

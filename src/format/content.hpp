@@ -4,11 +4,16 @@
 //   volume tree   extent key of a run's first block -> 1 to 16 BlockRef; holes are zero, trailing ones left out
 //   space tree    be64(first unit) -> FreeRun: units that nothing uses
 //                 "secret"                          -> ContentSecret: keys the content hashes
+//   blocks tree   block key (hash, first unit)      -> BlockEntry: how many references name the block
 //   blocks.dat    units of 4 KiB; a block starts at a unit, its last unit is filled with zeros
 //
-// Contract:   a run is aligned to blocks_per_run. A reference names its bytes by keyed hash, so that equal
-//             blocks can be found and shared later; the hash covers stored_bytes bytes, of which the
-//             first valid_bytes count (a truncation shortens them without rewriting the block).
+// Contract:   a run is aligned to blocks_per_run. A reference names its bytes by place and by keyed hash,
+//             so reading needs the volume tree alone; the hash covers stored_bytes bytes, of which the
+//             first valid_bytes count (a truncation shortens them without rewriting the block). Written
+//             blocks may be named by several references; a block without an entry has exactly one. With
+//             deduplication every new block gets an entry, by which equal content is found; without,
+//             only blocks with two references and more have one. Blocks of equal content may exist
+//             twice (their keys differ in the first unit).
 // Errors:     check_block_ref: false for what no version 1 writer produces.
 #pragma once
 
@@ -64,7 +69,31 @@ static_assert(sizeof(ContentSecret) == 0x08 && std::is_trivially_copyable_v<Cont
 
 // Transactional counters of the space tree.
 inline constexpr std::size_t space_counter_total = 0;  // units of blocks.dat
-inline constexpr std::size_t space_counter_used = 1;   // units referenced by files
+inline constexpr std::size_t space_counter_used = 1;   // units that files name, each once
+
+struct BlockEntry {
+  base::le48 references;      // 0x00  extents that name the block; not zero
+  base::le24 stored_bytes;    // 0x06
+  base::le16 units;           // 0x09
+  std::uint8_t reserved = 0;  // 0x0b  zero
+};
+
+static_assert(sizeof(BlockEntry) == 0x0c && std::is_trivially_copyable_v<BlockEntry>);
+
+[[nodiscard]] constexpr bool check_block_entry(const BlockEntry& entry) noexcept {
+  return entry.references != 0 && entry.stored_bytes != 0 && entry.units != 0 &&
+         entry.units <= block_bytes_max / content_unit_bytes &&
+         entry.stored_bytes <= entry.units * content_unit_bytes && entry.reserved == 0;
+}
+
+// be64(hash high), be64(hash low), be64(first unit).
+inline constexpr std::size_t block_key_bytes = 24;
+inline constexpr std::size_t block_key_hash_bytes = 16;
+
+// Transactional counters of the blocks tree.
+inline constexpr std::size_t blocks_counter_entries = 0;
+inline constexpr std::size_t blocks_counter_shared = 1;  // entries with two references and more
+inline constexpr std::size_t blocks_counter_saved_units = 2;  // of references beyond each first one
 
 [[nodiscard]] constexpr bool is_zero(const BlockRef& ref) noexcept {
   return ref.first_unit == 0 && ref.units == 0 && ref.stored_bytes == 0 && ref.valid_bytes == 0 &&

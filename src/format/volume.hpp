@@ -3,7 +3,8 @@
 //
 // Contract:   written in the transaction that makes the root directory; strict on decode. Version 1 had no
 //             flags, so what they say of a volume of it is "no"; the first opening that may write makes
-//             what is missing and writes version 2, which older programs refuse.
+//             what is missing and writes version 2, which older programs refuse: they would list
+//             directories wrongly, and free blocks that several files name.
 // Errors:     record_corrupt; store_newer for a version we do not know.
 #pragma once
 
@@ -23,6 +24,7 @@ namespace artfs::format {
 // Trees of a store that holds a volume, and the one key of the volume tree that is not of key.hpp.
 inline constexpr std::string_view volume_tree_name = "volume";
 inline constexpr std::string_view space_tree_name = "space";
+inline constexpr std::string_view blocks_tree_name = "blocks";  // not in volumes of version 1
 inline constexpr std::string_view volume_settings_key = "v/settings";
 
 // Counters of the volume tree (Tree::counter), changed in the transactions they count.
@@ -38,6 +40,7 @@ enum class VolumeCounter : std::uint8_t {
 }
 
 inline constexpr std::uint32_t volume_settings_version = 2;
+inline constexpr std::uint32_t volume_flag_no_dedup = 1;  // equal blocks are not looked for
 inline constexpr std::uint32_t volume_flag_numbered = 2;  // every entry stands under "n/" too
 
 struct VolumeSettingsRecord {
@@ -54,6 +57,7 @@ struct VolumeSettings {
   std::uint32_t inline_bytes_max = 2048;
   std::uint32_t block_bytes = 65536;
   bool is_numbered = true;  // directories can be listed by number
+  bool dedup = true;        // equal blocks are stored once
 
   friend bool operator==(const VolumeSettings&, const VolumeSettings&) = default;
 };

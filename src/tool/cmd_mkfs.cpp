@@ -22,6 +22,7 @@ struct MkfsArguments {
   std::string label;
   std::string block_size = "64K";
   std::string inline_limit = "2K";
+  std::string dedup = "on";
   bool quiet = false;
 };
 
@@ -42,6 +43,10 @@ tl::expected<FormatOptions, std::string> to_options(const MkfsArguments& argumen
   if (!inline_limit || *inline_limit > inline_bytes_max) {
     return tl::unexpected(fmt::format("--inline-limit {}: give 0 to 4K", arguments.inline_limit));
   }
+  if (arguments.dedup != "on" && arguments.dedup != "off") {
+    return tl::unexpected(fmt::format("--dedup {}: give on or off", arguments.dedup));
+  }
+  options.dedup = arguments.dedup == "on";
   options.label = arguments.label;
   options.block_bytes = static_cast<std::uint32_t>(*block);
   options.inline_bytes_max = static_cast<std::uint32_t>(*inline_limit);
@@ -106,6 +111,10 @@ void add_mkfs(CLI::App& app, int& status) {
   command
       ->add_option("-i,--inline-limit", arguments->inline_limit,
                    "files up to this size live beside their attributes: 0 to 4K")
+      ->capture_default_str();
+  command
+      ->add_option("--dedup", arguments->dedup,
+                   "store equal blocks once: on or off (copies made by reference share either way)")
       ->capture_default_str();
   command->add_flag("-q,--quiet", arguments->quiet, "print nothing on success");
   command->footer("Example:\n  artfs mkfs --label data /srv/store");

@@ -4,10 +4,10 @@
 // Contract:   reads the committed state and changes nothing. Found: names without inode or of another
 //             type, entries that listings miss or make up, wrong link counts, wrong parents and entry counts, inodes nobody can reach, orphans
 //             without mark and marks without orphan, attributes and extents of nobody, extents that
-//             overlap, leave the file or disagree with the record, free space that is not the
-//             complement, counters that differ from the walk, and what Store::verify finds.
+//             overlap, leave the file or disagree with the record, references of blocks that are not
+//             those of the block index, free space that is not the complement, counters that differ from the walk, and what Store::verify finds.
 // Threading:  one thread; a volume that is written to meanwhile may look broken when it is not.
-// Cost:       one scan of the tree; 24 bytes per name, 24 per inode and 16 per extent in memory;
+// Cost:       one scan of the tree; 24 bytes per name, 24 per inode and 56 per block in memory;
 //             read_contents reads every block.
 // Errors:     only when the tree cannot be read at all; everything else is a problem in the report.
 #pragma once
@@ -15,12 +15,14 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <unordered_map>
 #include <utility>
 #include <vector>
 
 #include "artfs/volume.hpp"
 
+#include "data/block_index.hpp"
 #include "format/dirent.hpp"
 #include "format/inode.hpp"
 #include "format/key.hpp"
@@ -65,10 +67,19 @@ class SpaceCheck {
   [[nodiscard]] Result<void> finish();
 
  private:
+  // A reference of an extent, or free space.
   struct Run {
-    std::uint64_t first;
-    std::uint64_t count;
-    std::uint64_t owner;  // inode number, 0: free
+    data::StoredBlock block;  // stored_bytes 0: only the place counts
+    std::uint64_t owner = 0;  // inode number, 0: free
+    bool counted = false;     // by its entry in the block index
+
+    // References of one block stand together.
+    [[nodiscard]] static bool is_before(const Run& left, const Run& right) noexcept {
+      const auto order = [](const data::StoredBlock& block) {
+        return std::tuple(block.place.first, block.hash.high, block.hash.low);
+      };
+      return order(left.block) < order(right.block);
+    }
   };
 
   struct BadBlock {
@@ -78,13 +89,18 @@ class SpaceCheck {
   };
 
   [[nodiscard]] Result<void> name_bad_blocks();
+  [[nodiscard]] Result<void> check_references();
+  void check_entry(const data::StoredBlock& block, std::uint64_t references);
+  void check_counter(std::string_view what, std::uint64_t counted, std::uint64_t walked);
+  void check_units();
 
   Core& core_;
   const CheckOptions& options_;
   CheckReport& out_;
   std::vector<Run> runs_;
   std::vector<BadBlock> bad_blocks_;
-  std::uint64_t used_units_ = 0;
+  std::uint64_t used_units_ = 0;  // each block once
+  data::BlockFigures figures_;    // of the entries of the block index
 };
 
 }  // namespace artfs::vol

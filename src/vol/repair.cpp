@@ -95,6 +95,7 @@ Result<RepairReport> Repair::run() {
   ARTFS_TRY(write_records());
   ARTFS_TRY(write_counters());
   ARTFS_TRY(rebuild_free_space());
+  ARTFS_TRY(rebuild_references());
   ARTFS_TRY(store_.sync());
   return std::move(report_);
 }
@@ -276,7 +277,10 @@ Result<RepairReport> repair(Store& store) {
     refused.problems.emplace_back("the volume's settings are damaged");
     return refused;
   }
-  return Repair(store, *tree, *space, decoded->is_numbered).run();
+  const Result<Tree> blocks = store.open_tree(format::blocks_tree_name);
+  const Repair::Trees trees{
+      .volume = *tree, .space = *space, .blocks = blocks ? std::optional(*blocks) : std::nullopt};
+  return Repair(store, trees, decoded->is_numbered).run();
 }
 
 }  // namespace artfs::vol

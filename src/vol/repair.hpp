@@ -2,7 +2,8 @@
 // repair: makes the records of a volume agree again, where what is right can be told without guessing.
 //
 // Contract:   works on a store whose volume is not open. Names and inode records are what counts; the
-//             rest (link counts, entry counts, types in names, the order of listings, parents, marks, counters, free space) is
+//             rest (link counts, entry counts, types in names, the order of listings, parents, marks,
+//             counters, free space, references of blocks) is
 //             made anew from them. Names of nothing go; inodes that lost their name get one in
 //             "lost+found"; a directory whose record is lost but whose entries are there is made anew
 //             with mode 0700; marked orphans are reclaimed as at a mount. Left as they are, for
@@ -13,7 +14,7 @@
 //             Idempotent: a second run right after finds nothing. Several transactions; a crash between
 //             two leaves a volume that the next run finishes.
 // Threading:  one thread, nobody else uses the store.
-// Cost:       six scans; about 150 bytes of memory per inode and 16 per extent.
+// Cost:       six scans; about 150 bytes of memory per inode and 40 per block.
 // Errors:     the Store errors; store_foreign.
 #pragma once
 
@@ -21,14 +22,16 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "artfs/volume.hpp"
 
-#include "data/change.hpp"
+#include "data/block_index.hpp"
 #include "format/dirent.hpp"
 #include "format/inode.hpp"
 #include "format/key.hpp"
@@ -78,8 +81,19 @@ struct RepairFacts {
 
 class Repair {
  public:
-  Repair(Store& store, Tree tree, Tree space, bool is_numbered) noexcept
-      : tree_(tree), space_(space), store_(store), is_numbered_(is_numbered), batch_(store) {}
+  struct Trees {
+    Tree volume;
+    Tree space;
+    std::optional<Tree> blocks;  // absent in a volume of version 1
+  };
+
+  Repair(Store& store, const Trees& trees, bool is_numbered) noexcept
+      : tree_(trees.volume),
+        space_(trees.space),
+        blocks_(trees.blocks),
+        store_(store),
+        is_numbered_(is_numbered),
+        batch_(store) {}
 
   [[nodiscard]] Result<RepairReport> run();
 
@@ -131,6 +145,12 @@ class Repair {
   [[nodiscard]] std::map<std::uint64_t, std::uint64_t> wanted_free_runs(
       const std::map<std::uint64_t, std::uint64_t>& recorded);
 
+  // repair_references.cpp
+  [[nodiscard]] Result<void> rebuild_references();
+  [[nodiscard]] Result<void> correct_entry(const ScanEntry& entry);
+  [[nodiscard]] Result<void> write_entry(const data::StoredBlock& block, std::uint64_t references);
+  void correct_figure(std::size_t counter, std::uint64_t wanted);
+
   // Every key of a class taken apart; one that cannot be is removed.
   template <typename Visit>
   Result<void> scan_class(std::string_view prefix, bool keys_only, const Visit& visit);
@@ -150,6 +170,7 @@ class Repair {
 
   Tree tree_;
   Tree space_;
+  std::optional<Tree> blocks_;
   Store& store_;
   const bool is_numbered_;  // entries stand under "n/" too
   RepairBatch batch_;
@@ -160,7 +181,10 @@ class Repair {
   std::uint64_t highest_number_ = 0;      // of entries as they were
   std::uint64_t last_new_number_ = 0;     // of entries that the repair numbered
   std::uint64_t orphan_directories_ = 0;  // of report_.orphans
-  std::vector<data::UnitRun> used_;
+  // What extents name, as often as they do; stored_bytes 0: not written.
+  std::vector<data::StoredBlock> named_;
+  std::unordered_set<std::uint64_t> indexed_;  // first units of blocks with an entry
+  data::BlockFigures block_figures_;
   std::uint64_t used_units_ = 0;
   bool has_damaged_extents_ = false;
 };

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Extents and free space: what no extent names is free.
 #include <algorithm>
+#include <tuple>
 
 #include "base/bytes.hpp"
 #include "base/endian.hpp"
@@ -67,8 +68,7 @@ Result<void> Repair::visit_extent(const format::ParsedKey& key, const ScanEntry&
   for (const data::Block& block : *run) {
     if (block.is_hole()) continue;
     owner->units_found += block.place.count;
-    used_units_ += block.place.count;
-    used_.push_back(block.place);
+    named_.push_back(data::stored_block(block));
   }
   return {};
 }
@@ -101,14 +101,23 @@ Result<Runs> Repair::recorded_free_runs() {
 }
 
 Runs Repair::wanted_free_runs(const Runs& recorded) {
-  std::sort(used_.begin(), used_.end(), [](const data::UnitRun& left, const data::UnitRun& right) {
-    return left.first < right.first;
-  });
+  const auto order = [](const data::StoredBlock& block) {
+    return std::tuple(block.place.first, block.hash.high, block.hash.low);
+  };
+  std::sort(named_.begin(), named_.end(),
+            [&order](const data::StoredBlock& left, const data::StoredBlock& right) {
+              return order(left) < order(right);
+            });
   const auto total = static_cast<std::uint64_t>(space_.counter(format::space_counter_total));
   Runs wanted;
   std::uint64_t end = 0;
-  for (const data::UnitRun& run : used_) {
-    if (run.first >= total) break;
+  const data::StoredBlock* previous = nullptr;
+  for (const data::StoredBlock& block : named_) {
+    const data::UnitRun& run = block.place;
+    const bool is_shared = block.stored_bytes != 0 && previous != nullptr && block == *previous;
+    if (!is_shared) used_units_ += run.count;
+    previous = &block;
+    if (run.first >= total) continue;
     if (run.first > end) wanted[end] = run.first - end;
     end = std::max(end, run.first + run.count);
   }

@@ -39,6 +39,9 @@ VolumeStats stats(const Core& core) {
   out.inodes = counter(core, format::VolumeCounter::inodes);
   out.content_bytes_used = space.units_used * data::unit_bytes;
   out.content_bytes_free = space.units_free * data::unit_bytes;
+  out.content_bytes_saved = space.units_saved * data::unit_bytes;
+  out.blocks_indexed = space.blocks_indexed;
+  out.blocks_shared = space.blocks_shared;
   out.write_buffer_bytes = core.bytes->buffered_bytes();
   out.block_cache = core.bytes->block_cache();
   out.open_files = core.open.size();

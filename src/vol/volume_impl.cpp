@@ -30,10 +30,12 @@ format::Inode root_inode(const FormatOptions& options) {
 // The settings come last and with the root: a store without them holds no volume.
 Result<void> VolumeImpl::format_store(Store& store, const FormatOptions& options) {
   const format::VolumeSettings settings{.inline_bytes_max = options.inline_bytes_max,
-                                        .block_bytes = options.block_bytes};
+                                        .block_bytes = options.block_bytes,
+                                        .dedup = options.dedup};
   if (!format::valid(settings)) return fail(Errc::invalid_argument);
   const Tree tree = ARTFS_TRY(store.create_tree(format::volume_tree_name));
   const Tree space = ARTFS_TRY(store.create_tree(format::space_tree_name));
+  ARTFS_TRY(store.create_tree(format::blocks_tree_name));
   ARTFS_TRY(data::FileBytes::format(store, space));
   std::string root;
   format::encode(root_inode(options), root);
@@ -63,13 +65,24 @@ Result<void> VolumeImpl::load_settings() {
   return {};
 }
 
+// Made by the first opening that may write: a volume of version 1 has no shared blocks.
+Result<std::optional<Tree>> VolumeImpl::open_blocks() {
+  const Result<Tree> tree = core_.store->open_tree(format::blocks_tree_name);
+  if (tree) return std::optional(*tree);
+  if (tree.error().code != Errc::tree_not_found) return fail(tree.error());
+  if (core_.read_only()) return std::optional<Tree>();
+  return std::optional(ARTFS_TRY(core_.store->create_tree(format::blocks_tree_name)));
+}
+
 Result<void> VolumeImpl::open_contents() {
   data::Environment environment;
   environment.store = core_.store.get();
   environment.volume = core_.tree;
   environment.space = ARTFS_TRY(core_.store->open_tree(format::space_tree_name));
+  environment.blocks = ARTFS_TRY(open_blocks());
   const data::Layout layout{.block_bytes = core_.settings.block_bytes,
-                            .inline_bytes_max = core_.settings.inline_bytes_max};
+                            .inline_bytes_max = core_.settings.inline_bytes_max,
+                            .dedup = core_.settings.dedup};
   data::DataOptions options;
   options.write_buffer_bytes = core_.options.write_buffer_bytes;
   options.block_cache_bytes = core_.options.block_cache_bytes;

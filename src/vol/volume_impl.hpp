@@ -8,6 +8,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 
 #include "artfs/volume.hpp"
 
@@ -38,6 +39,7 @@ class VolumeImpl {
 
  private:
   Result<void> load_settings();
+  Result<std::optional<Tree>> open_blocks();
   Result<void> open_contents();
 
   Core core_;

@@ -10,6 +10,7 @@
 #include <catch2/catch.hpp>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <random>
 #include <string>
@@ -55,6 +56,7 @@ struct DataWorld {
   std::unique_ptr<Store> store;
   Tree volume;
   Tree space;
+  Tree blocks;
   std::unique_ptr<data::FileBytes> bytes;
   // When set: adds to each transaction before it is committed, and sees the result.
   std::function<void(Txn&)> before_commit;
@@ -81,6 +83,7 @@ struct DataWorld {
     store = std::make_unique<Store>(*std::move(impl));
     volume = open_tree("volume");
     space = open_tree("space");
+    blocks = open_tree("blocks");
     open_bytes();
   }
 
@@ -92,7 +95,7 @@ struct DataWorld {
   }
 
   void open_bytes() {
-    auto opened = data::FileBytes::open({store.get(), volume, space}, layout, options);
+    auto opened = data::FileBytes::open({store.get(), volume, space, blocks}, layout, options);
     REQUIRE(opened);
     bytes = *std::move(opened);
   }
@@ -250,10 +253,10 @@ inline std::string random_bytes(std::mt19937_64& random, std::size_t count) {
   return out;
 }
 
-// Every unit is referenced by one block or free, and the counters agree.
+// Every unit belongs to one block or is free, the block index counts what the extents name, and the
+// counters agree.
 inline void check_space(DataWorld& world, const std::vector<DataFile*>& files) {
   std::vector<bool> seen(world.bytes->units_total(), false);
-  std::uint64_t used = 0;
   const auto claim = [&seen](data::UnitRun run) {
     REQUIRE(run.first + run.count <= seen.size());
     for (std::uint64_t unit = run.first; unit < run.first + run.count; ++unit) {
@@ -261,16 +264,52 @@ inline void check_space(DataWorld& world, const std::vector<DataFile*>& files) {
       seen[unit] = true;
     }
   };
+
+  struct Named {
+    data::StoredBlock block;
+    std::uint64_t references = 0;
+    std::uint64_t recorded = 1;
+  };
+
+  std::map<std::uint64_t, Named> named;  // by first unit
+  std::uint64_t used = 0;
+  std::uint64_t all = 0;
   for (const DataFile* file : files) {
     std::uint64_t units = 0;
-    REQUIRE(world.bytes->for_each_block(file->ino, [&](const data::BlockInfo& block) {
-      claim(block.place);
-      units += block.place.count;
+    REQUIRE(world.bytes->for_each_block(file->ino, [&](const data::BlockInfo& info) {
+      units += info.place.count;
+      const data::StoredBlock block{
+          .hash = info.hash, .place = info.place, .stored_bytes = info.stored_bytes};
+      Named& known = named[info.place.first];
+      if (known.references++ == 0) {
+        known.block = block;
+        claim(info.place);
+        used += info.place.count;
+      }
+      REQUIRE(known.block == block);
+      REQUIRE((known.references == 1 || !info.unwritten));
     }));
     REQUIRE(units == file->contents.units);
-    used += units;
+    all += units;
   }
-  REQUIRE(world.bytes->space().units_used == used);
+  std::uint64_t entries = 0;
+  REQUIRE(
+      world.bytes->for_each_entry([&](const data::StoredBlock& block, std::uint64_t references) {
+        ++entries;
+        REQUIRE(named.contains(block.place.first));
+        REQUIRE(named[block.place.first].block == block);
+        named[block.place.first].recorded = references;
+      }));
+  std::uint64_t shared = 0;
+  for (const auto& [unit, block] : named) {
+    REQUIRE(block.references == block.recorded);
+    shared += block.references > 1 ? 1U : 0U;
+  }
+  const data::SpaceFigures figures = world.bytes->space();
+  REQUIRE(figures.units_used == used);
+  REQUIRE(figures.units_saved == all - used);
+  REQUIRE(figures.blocks_indexed == entries);
+  REQUIRE(figures.blocks_shared == shared);
   REQUIRE(world.bytes->for_each_free_run(claim));
   REQUIRE(std::find(seen.begin(), seen.end(), false) == seen.end());
 }

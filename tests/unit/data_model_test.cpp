@@ -18,6 +18,7 @@ class Model {
   Model(std::uint64_t seed, const Layout& layout) : random_(seed), world_(layout) {
     // Often full: what was accepted must still be written out.
     world_.leave_room(seed % 2 == 0 ? 24 * mib : 5 * mib);
+    for (int i = 0; i < 5; ++i) common_.push_back(random_bytes(random_, layout.block_bytes));
     for (std::uint64_t i = 0; i < 4; ++i) {
       Slot& slot = slots_.emplace_back();
       slot.file = std::make_unique<DataFile>();
@@ -99,6 +100,10 @@ class Model {
         tolerate(
             world_.write(file, file.bytes.size(), random_bytes(random_, 1 + random_() % 5000)));
         break;
+      case 10:
+      case 11:
+        write_common(file);
+        break;
       case 9:
         tolerate(
             world_.write(file, random_offset(), random_bytes(random_, 1 + random_() % 200000)));
@@ -116,6 +121,16 @@ class Model {
                          .length = to_the_end ? std::uint64_t{1} << 50 : 1 + random_() % 200000,
                          .keep_size = punch || to_the_end || random_() % 2 == 0},
                         punch ? FileBytes::Clear::punch : FileBytes::Clear::zero);
+  }
+
+  // Blocks that other files have too, mostly whole ones.
+  void write_common(DataFile& file) {
+    const std::uint64_t count = 1 + random_() % 5;
+    const std::uint64_t first = random_() % 20;
+    std::string bytes;
+    for (std::uint64_t i = 0; i < count; ++i) bytes += common_[random_() % common_.size()];
+    if (random_() % 8 == 0) bytes.resize(1 + random_() % bytes.size());
+    tolerate(world_.write(file, first * world_.layout.block_bytes, bytes));
   }
 
   // The disk is small: refusing is right, as long as nothing changed.
@@ -180,6 +195,7 @@ class Model {
 
   std::mt19937_64 random_;
   DataWorld world_;
+  std::vector<std::string> common_;
   std::vector<Slot> slots_;
 };
 
@@ -192,8 +208,10 @@ TEST_CASE("file bytes: random operations read as on a string, at any stage of a 
   model.run(static_cast<int>(test::scaled(1200)));
 }
 
-TEST_CASE("file bytes: random operations without an inline limit", "[unit][data][model]") {
-  Model model(77, {.block_bytes = 8192, .inline_bytes_max = 0});
+TEST_CASE("file bytes: random operations without an inline limit, with and without dedup",
+          "[unit][data][model]") {
+  const bool dedup = GENERATE(true, false);
+  Model model(77, {.block_bytes = 8192, .inline_bytes_max = 0, .dedup = dedup});
   model.run(static_cast<int>(test::scaled(1200)));
 }
 

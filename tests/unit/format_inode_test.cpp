@@ -196,7 +196,7 @@ TEST_CASE("format volume settings: strict, and a newer version says so", "[unit]
   CHECK(*decode_volume_settings(record) == settings);
   CHECK(decode_volume_settings(record + "x").error().code == Errc::record_corrupt);
   std::string newer = record;
-  newer[0] = volume_settings_version + 1;
+  newer[0] = static_cast<char>(volume_settings_version + 1);
   CHECK(decode_volume_settings(newer).error().code == Errc::store_newer);
   std::string odd = record;
   odd[8] = 1;  // not a power of two
@@ -204,6 +204,9 @@ TEST_CASE("format volume settings: strict, and a newer version says so", "[unit]
   std::string reserved = record;
   reserved[31] = 1;
   CHECK(decode_volume_settings(reserved).error().code == Errc::record_corrupt);
+  std::string unknown_flag = record;
+  unknown_flag[12] = 4;
+  CHECK(decode_volume_settings(unknown_flag).error().code == Errc::record_corrupt);
   CHECK_FALSE(valid({.inline_bytes_max = 4097, .block_bytes = 65536}));
   CHECK_FALSE(valid({.inline_bytes_max = 0, .block_bytes = 2048}));
 }

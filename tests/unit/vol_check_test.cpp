@@ -122,10 +122,34 @@ TEST_CASE("check: finds attributes and extents of nobody, and lost ones", "[unit
   Damaged third;
   const std::string run = third.tree.get(format::extent_key(third.big, 0))->value;
   REQUIRE(third.tree.put(format::extent_key(third.file, 0), run).has_value());
-  third.finds("belong to inode");
+  third.finds("6 extents name it");
   Damaged fourth;
   fourth.erase(format::extent_key(fourth.big, 0));
   fourth.finds("neither used nor free");
+}
+
+TEST_CASE("check: finds references that the block index does not count, and counts without any",
+          "[unit][vol]") {
+  Damaged world;
+  const Tree blocks = *world.volume->store().open_tree(format::blocks_tree_name);
+  std::vector<std::pair<std::string, std::string>> entries;
+  REQUIRE(
+      blocks.for_each({}, [&](const Entry& entry) { entries.emplace_back(entry.key, entry.value); })
+          .has_value());
+  REQUIRE(entries.size() == 2);  // three whole blocks of the same bytes, and a short one
+  const bool first_is_shared = entries[0].second[0] == 3;
+  const auto& [key, value] = entries[first_is_shared ? 0 : 1];
+  std::string other = value;
+  other[0] = 4;
+  REQUIRE(blocks.put(key, other).has_value());
+  world.finds("4 references are recorded, 3 extents name it");
+  REQUIRE(blocks.erase(key).has_value());
+  world.finds("recorded as named once");
+  world.finds("the counter says 2 blocks are indexed, the walk found 1");
+  REQUIRE(blocks.put(key, value).has_value());
+  CHECK(world.volume->check()->problems.empty());
+  world.erase(format::extent_key(world.big, 0));
+  world.finds("3 references are recorded, 0 extents name it");
 }
 
 TEST_CASE("check: finds wrong counters and damaged records", "[unit][vol]") {

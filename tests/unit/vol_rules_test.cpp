@@ -326,7 +326,7 @@ TEST_CASE("T15: statfs is back at its start when everything is removed", "[unit]
   CHECK(before.inodes_free > 0);
   for (int i = 0; i < 50; ++i) {
     const Ino ino = make(*volume, root_ino, std::to_string(i));
-    REQUIRE(write_at(*volume, ino, 0, std::string(20000, 'x')).has_value());
+    REQUIRE(write_at(*volume, ino, 0, std::string(20000, static_cast<char>('0' + i))).has_value());
   }
   REQUIRE(volume->sync().has_value());
   const StatFs full = *volume->statfs();
