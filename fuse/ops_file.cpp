@@ -124,6 +124,26 @@ void op_fsync(fuse_req_t request, fuse_ino_t ino, int /*data_only*/,
                                            : target.volume.flush(Ino{ino}));
 }
 
+// The kernel has checked what can be checked with file descriptors, and flags are for later kernels.
+void op_copy_file_range(fuse_req_t request, fuse_ino_t from, off_t from_offset,
+                        fuse_file_info* /*from_file*/, fuse_ino_t to, off_t to_offset,
+                        fuse_file_info* /*to_file*/, std::size_t length, int flags) noexcept {
+  Reply reply(request);
+  if (flags != 0) return std::move(reply).error({Errc::invalid_argument});
+  // Without a flag that says so, privileges are ours to shed.
+  Caller caller = caller_of(request);
+  caller.has_cap_fsetid = caller.uid == 0;
+  const Result<std::uint64_t> copied =
+      volume_of(request).copy_range({.from = Ino{from},
+                                     .from_offset = static_cast<std::uint64_t>(from_offset),
+                                     .to = Ino{to},
+                                     .to_offset = static_cast<std::uint64_t>(to_offset),
+                                     .length = length},
+                                    caller);
+  if (!copied) return std::move(reply).error(copied.error());
+  std::move(reply).written(*copied);
+}
+
 // The kernel refuses what Linux defines and we do not have (collapse, insert, unshare) before it asks.
 Result<void> allocate(Volume& volume, Ino ino, int mode, std::uint64_t offset,
                       std::uint64_t length) noexcept {
@@ -183,6 +203,7 @@ void add_file_ops(fuse_lowlevel_ops& ops) noexcept {
   ops.fsync = op_fsync;
   ops.fallocate = op_fallocate;
   ops.lseek = op_lseek;
+  ops.copy_file_range = op_copy_file_range;
 }
 
 }  // namespace artfs::fuse

@@ -111,6 +111,14 @@ struct RenameFlags {
   bool whiteout = false;  // a character device 0:0 stays at the old name (overlayfs)
 };
 
+struct CopyRange {
+  Ino from;
+  std::uint64_t from_offset = 0;
+  Ino to;
+  std::uint64_t to_offset = 0;
+  std::uint64_t length = 0;
+};
+
 struct DirEntry {
   std::string_view name;  // valid until the next call on the stream
   Ino ino;
@@ -272,6 +280,11 @@ class ARTFS_EXPORT Volume {
   // SEEK_DATA and SEEK_HOLE of lseek(2), by blocks; no_more_data where it says ENXIO.
   [[nodiscard]] Result<std::uint64_t> seek_data(Ino ino, std::uint64_t offset);
   [[nodiscard]] Result<std::uint64_t> seek_hole(Ino ino, std::uint64_t offset);
+  // copy_file_range(2): returns how many bytes were copied, 0 at the end of the source. Whole blocks at the
+  // same place within their block size are shared, not copied (gibibytes per second of nothing but
+  // references); holes stay holes. It may stop early: call again for the rest. Ranges of one file must
+  // not overlap (invalid_argument).
+  [[nodiscard]] Result<std::uint64_t> copy_range(const CopyRange& range, const Caller& caller);
   // Errors of writes that were accepted earlier surface here and at fsync, once per opener's call.
   [[nodiscard]] Result<void> flush(Ino ino);
 

@@ -178,6 +178,11 @@ Result<std::uint64_t> FileBytes::seek(Ino ino, const Contents& contents, const B
   return impl_->seek(ino, contents, buffer, seek);
 }
 
+Result<std::uint64_t> FileBytes::clone(const Clone& clone, Contents& contents, const Buffer& buffer,
+                                       Change& change) {
+  return impl_->clone(clone, contents, buffer, change);
+}
+
 Flush FileBytes::begin_flush(Ino ino, const Contents& contents, Buffer& buffer) {
   return impl_->begin_flush(ino, contents, buffer);
 }

@@ -174,6 +174,24 @@ class FileBytes {
   [[nodiscard]] Result<std::uint64_t> seek(Ino ino, const Contents& contents, const Buffer* buffer,
                                            const Seek& seek);
 
+  // Whole blocks of one file that become blocks of another, or of the same file elsewhere.
+  struct Clone {
+    Ino source;
+    Ino target;
+    std::uint64_t source_block = 0;
+    std::uint64_t target_block = 0;
+    std::uint64_t count = 0;
+    std::uint64_t target_size = 0;  // the target is at least that long when all are done
+  };
+
+  // Copies by reference, as many blocks as one transaction takes from the first on; holes and space put
+  // aside become holes. Both files are locked until `change` is committed, nothing of either is pending,
+  // `contents` and `buffer` are the target's. An inline target is empty, or its block 0 is replaced. A
+  // block that ends behind target_size holds nothing there, and the target is not longer than that.
+  // Returns how many blocks were done; 0: copy bytes instead, and drop the change.
+  [[nodiscard]] Result<std::uint64_t> clone(const Clone& clone, Contents& contents,
+                                            const Buffer& buffer, Change& change);
+
   [[nodiscard]] Flush begin_flush(Ino ino, const Contents& contents, Buffer& buffer);
   [[nodiscard]] Result<void> write_out(Flush& flush);
   [[nodiscard]] Result<void> sync_data();

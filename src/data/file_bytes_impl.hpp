@@ -56,6 +56,10 @@ class FileBytesImpl {
   [[nodiscard]] Result<std::uint64_t> seek(Ino ino, const Contents& contents, const Buffer* buffer,
                                            const FileBytes::Seek& seek);
 
+  // clone.cpp
+  [[nodiscard]] Result<std::uint64_t> clone(const FileBytes::Clone& clone, Contents& contents,
+                                            const Buffer& buffer, Change& change);
+
   // flush.cpp
   [[nodiscard]] Flush begin_flush(Ino ino, const Contents& contents, Buffer& buffer);
   [[nodiscard]] Result<void> write_out(Flush& flush);

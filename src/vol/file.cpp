@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "vol/file.hpp"
 
+#include <algorithm>
+
 #include "vol/atime.hpp"
 #include "vol/attr.hpp"
 #include "vol/flusher.hpp"
@@ -13,7 +15,9 @@ namespace {
 
 using format::Inode;
 
-Result<void> load(Core& core, InodeState& state) ARTFS_REQUIRES(state.mutex) {
+}  // namespace
+
+Result<void> load_contents(Core& core, InodeState& state) {
   if (state.gone) return fail(Errc::inode_not_found, state.ino.raw);
   if (state.loaded) return {};
   const Inode inode = ARTFS_TRY(load_inode(core, state.ino));
@@ -22,6 +26,8 @@ Result<void> load(Core& core, InodeState& state) ARTFS_REQUIRES(state.mutex) {
   adopt_inode(state, inode);
   return {};
 }
+
+namespace {
 
 void note_write(Core& core, InodeState& state) ARTFS_REQUIRES(state.mutex) {
   const Timestamp time = now();
@@ -46,7 +52,7 @@ Result<void> change_bytes(Core& core, Ino ino, const ChangeBytes& change,
   for (bool last_attempt = false;; last_attempt = true) {
     {
       const base::MutexLock lock(state->mutex);
-      ARTFS_TRY(load(core, *state));
+      ARTFS_TRY(load_contents(core, *state));
       ARTFS_TRY(may_touch(state->flags, touches));
       const Result<void> changed = change(state->contents, state->buffer);
       if (changed) note_write(core, *state);
@@ -63,7 +69,7 @@ Result<void> change_bytes(Core& core, Ino ino, const ChangeBytes& change,
 Result<data::ReadPlan> plan_read(Core& core, InodeState& state, std::uint64_t offset,
                                  std::span<std::byte> out, bool keeps_atime) {
   const base::MutexLock lock(state.mutex);
-  ARTFS_TRY(load(core, state));
+  ARTFS_TRY(load_contents(core, state));
   data::ReadPlan plan =
       ARTFS_TRY(core.bytes->plan_read(state.ino, state.contents, &state.buffer, offset, out));
   if (!keeps_atime) note_read(core, state);
@@ -145,7 +151,7 @@ Result<std::size_t> read(Core& core, Ino ino, std::uint64_t offset, std::span<st
   if (read.error().code != Errc::block_corrupt) return fail(read.error());
   // Freed and reused since, or damaged: under the mutex nobody frees what the file names.
   const base::MutexLock lock(state->mutex);
-  ARTFS_TRY(load(core, *state));
+  ARTFS_TRY(load_contents(core, *state));
   return core.bytes->read(ino, state->contents, &state->buffer, offset, out);
 }
 
@@ -170,7 +176,7 @@ Result<void> shed_privileges(Core& core, Ino ino, const Caller& caller) {
   const OpenInodes::Ref state = core.open.acquire(ino);
   {
     const base::MutexLock lock(state->mutex);
-    ARTFS_TRY(load(core, *state));
+    ARTFS_TRY(load_contents(core, *state));
     if (!state->has_privileges) return {};
     ARTFS_TRY(may_touch(state->flags, touches_of(caller)));
   }
@@ -207,15 +213,37 @@ Result<void> clear(Core& core, Ino ino, const data::FileBytes::Range& range,
       Touches::holes);
 }
 
+Result<void> make_hole(Core& core, Ino ino, const data::FileBytes::Range& range) {
+  return change_bytes(core, ino, [&](const data::Contents& contents, data::Buffer& buffer) {
+    const std::uint64_t end = range.offset + range.length;
+    const std::uint64_t size = buffer.size(contents);
+    data::FileBytes::Range old{.offset = range.offset, .length = 0, .keep_size = true};
+    old.length = std::min(end, size) - std::min(range.offset, size);
+    Result<void> done;
+    if (old.length > 0) {
+      done = core.bytes->clear(ino, contents, buffer, old, data::FileBytes::Clear::punch);
+    }
+    if (done && end > size) done = core.bytes->truncate(ino, contents, buffer, end);
+    return done;
+  });
+}
+
+Result<std::uint64_t> size_of(Core& core, Ino ino) {
+  const OpenInodes::Ref state = core.open.acquire(ino);
+  const base::MutexLock lock(state->mutex);
+  ARTFS_TRY(load_contents(core, *state));
+  return state->buffer.size(state->contents);
+}
+
 Result<std::uint64_t> seek(Core& core, Ino ino, const data::FileBytes::Seek& seek) {
   const OpenInodes::Ref state = core.open.acquire(ino);
   const base::MutexLock lock(state->mutex);
-  ARTFS_TRY(load(core, *state));
+  ARTFS_TRY(load_contents(core, *state));
   return core.bytes->seek(ino, state->contents, &state->buffer, seek);
 }
 
 Result<void> truncate_locked(Core& core, InodeState& state, std::uint64_t size) {
-  ARTFS_TRY(load(core, state));
+  ARTFS_TRY(load_contents(core, state));
   ARTFS_TRY(core.bytes->truncate(state.ino, state.contents, state.buffer, size));
   state.atime_due = true;
   mark_dirty(core, state);

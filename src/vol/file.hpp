@@ -32,6 +32,9 @@ void forget(Core& core, Ino ino) noexcept;
 [[nodiscard]] Result<void> clear(Core& core, Ino ino, const data::FileBytes::Range& range,
                                  data::FileBytes::Clear how);
 [[nodiscard]] Result<std::uint64_t> seek(Core& core, Ino ino, const data::FileBytes::Seek& seek);
+// The range becomes a hole, and the file is at least that long afterwards.
+[[nodiscard]] Result<void> make_hole(Core& core, Ino ino, const data::FileBytes::Range& range);
+[[nodiscard]] Result<std::uint64_t> size_of(Core& core, Ino ino);
 // The latched error of earlier write-back, if any.
 [[nodiscard]] Result<void> flush(Core& core, Ino ino);
 
@@ -44,6 +47,8 @@ void forget(Core& core, Ino ino) noexcept;
 [[nodiscard]] Result<void> write_through(Core& core, Ino ino);
 // The state takes over a regular file's record; what was accepted since is none.
 void adopt_inode(InodeState& state, const format::Inode& inode) ARTFS_REQUIRES(state.mutex);
+// What the record says of the bytes is in the state. inode_not_found, is_a_directory, invalid_argument.
+[[nodiscard]] Result<void> load_contents(Core& core, InodeState& state) ARTFS_REQUIRES(state.mutex);
 // Part of setattr.
 [[nodiscard]] Result<void> truncate_locked(Core& core, InodeState& state, std::uint64_t size)
     ARTFS_REQUIRES(state.mutex);

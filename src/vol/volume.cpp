@@ -8,6 +8,7 @@
 
 #include "base/log.hpp"
 #include "vol/attr.hpp"
+#include "vol/copy.hpp"
 #include "vol/dir_stream.hpp"
 #include "vol/file.hpp"
 #include "vol/inode.hpp"
@@ -202,6 +203,10 @@ Result<std::uint64_t> Volume::seek_data(Ino ino, std::uint64_t offset) {
 
 Result<std::uint64_t> Volume::seek_hole(Ino ino, std::uint64_t offset) {
   return vol::seek(impl_->core(), ino, {.offset = offset, .hole = true});
+}
+
+Result<std::uint64_t> Volume::copy_range(const CopyRange& range, const Caller& caller) {
+  return vol::copy_range(impl_->core(), range, caller);
 }
 
 Result<void> Volume::flush(Ino ino) {

@@ -67,7 +67,15 @@ class Lives {
   void operate() {
     DataFile& file = *files_[random_() % files_.size()];
     const std::uint64_t offset = random_() % 300000;
-    switch (random_() % 18) {
+    switch (random_() % 22) {
+      case 18:
+        clone_part(file, *files_[random_() % files_.size()]);
+        break;
+      case 19:
+      case 20:
+      case 21:
+        write_common(file);
+        break;
       case 16:
       case 17: {
         const bool punch = random_() % 2 == 0;
@@ -103,6 +111,31 @@ class Lives {
       default:
         REQUIRE(world_->write(file, offset, random_bytes(random_, 1 + random_() % 30000)));
     }
+  }
+
+  // Blocks that all files have: written, found, dropped and found again over the cuts.
+  void write_common(DataFile& file) {
+    const std::uint64_t size = world_->layout.block_bytes;
+    const std::string bytes(size * (1 + random_() % 3), static_cast<char>('a' + random_() % 3));
+    REQUIRE(world_->write(file, random_() % 16 * size, bytes));
+  }
+
+  void clone_part(DataFile& from, DataFile& to) {
+    if (flushed_ != nullptr || &from == &to) return;
+    REQUIRE(world_->flush(from));
+    REQUIRE(world_->flush(to));
+    const std::uint64_t size = world_->layout.block_bytes;
+    const std::uint64_t blocks = from.bytes.size() / size;
+    if (from.contents.is_inline || blocks == 0) return;
+    const std::uint64_t target = to.contents.is_inline ? 0 : random_() % 16;
+    const auto cloned = world_->clone(from, to,
+                                      {.source = from.ino,
+                                       .target = to.ino,
+                                       .target_block = target,
+                                       .count = blocks,
+                                       .target_size = (target + blocks) * size});
+    REQUIRE(cloned);
+    REQUIRE(*cloned == blocks);
   }
 
   void step_flush(DataFile& file) {

@@ -212,6 +212,24 @@ struct DataWorld {
     return {};
   }
 
+  // As many of the blocks as one transaction takes; nothing of either file may be pending.
+  Result<std::uint64_t> clone(const DataFile& from, DataFile& to,
+                              const data::FileBytes::Clone& range) {
+    data::Contents contents = to.contents;
+    data::Change change;
+    const std::uint64_t done = ARTFS_TRY(bytes->clone(range, contents, to.buffer, change));
+    if (done == 0) return done;
+    change.txn.put(volume, format::inode_key(to.ino), encode_contents(contents));
+    ARTFS_TRY(commit(to, change, contents));
+    const std::uint64_t size = layout.block_bytes;
+    std::string piece = from.bytes.substr(range.source_block * size, done * size);
+    piece.resize(std::min(done * size, range.target_size - range.target_block * size));
+    const std::uint64_t at = range.target_block * size;
+    if (to.bytes.size() < at + piece.size()) to.bytes.resize(at + piece.size());
+    to.bytes.replace(at, piece.size(), piece);
+    return done;
+  }
+
   Result<void> flush_once(DataFile& file) {
     data::Flush flush = bytes->begin_flush(file.ino, file.contents, file.buffer);
     if (!flush) return {};

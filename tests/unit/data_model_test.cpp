@@ -70,7 +70,10 @@ class Model {
 
   void operate(Slot& slot) {
     DataFile& file = *slot.file;
-    switch (random_() % 18) {
+    switch (random_() % 19) {
+      case 18:
+        clone_part(slot, slots_[random_() % slots_.size()]);
+        break;
       case 16:
       case 17:
         tolerate(clear_part(file));
@@ -121,6 +124,33 @@ class Model {
                          .length = to_the_end ? std::uint64_t{1} << 50 : 1 + random_() % 200000,
                          .keep_size = punch || to_the_end || random_() % 2 == 0},
                         punch ? FileBytes::Clear::punch : FileBytes::Clear::zero);
+  }
+
+  // Whole blocks of one file by reference into another, or into itself.
+  void clone_part(Slot& from, Slot& to) {
+    for (Slot* slot : {&from, &to}) {
+      end_flush(*slot);
+      REQUIRE(world_.flush(*slot->file));
+    }
+    const std::uint64_t size = world_.layout.block_bytes;
+    const std::uint64_t blocks = from.file->bytes.size() / size;
+    if (from.file->contents.is_inline || blocks == 0) return;
+    const std::uint64_t source = random_() % blocks;
+    const std::uint64_t count = 1 + random_() % (blocks - source);
+    std::uint64_t target = random_() % 30;
+    const std::uint64_t distance = std::max(source, target) - std::min(source, target);
+    if (&from == &to && distance < count) return;
+    if (to.file->contents.is_inline) target = 0;
+    if (&from == &to && target == 0 && source < count) return;
+    const Result<std::uint64_t> done = world_.clone(*from.file, *to.file,
+                                                    {.source = from.file->ino,
+                                                     .target = to.file->ino,
+                                                     .source_block = source,
+                                                     .target_block = target,
+                                                     .count = count,
+                                                     .target_size = (target + count) * size});
+    REQUIRE(done);
+    REQUIRE(*done == count);
   }
 
   // Blocks that other files have too, mostly whole ones.
