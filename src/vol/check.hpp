@@ -75,8 +75,8 @@ class SpaceCheck {
 
     // References of one block stand together.
     [[nodiscard]] static bool is_before(const Run& left, const Run& right) noexcept {
-      const auto order = [](const data::StoredBlock& block) {
-        return std::tuple(block.place.first, block.hash.high, block.hash.low);
+      const auto order = [](const data::StoredBlock& which) {
+        return std::tuple(which.place.first, which.hash.high, which.hash.low);
       };
       return order(left.block) < order(right.block);
     }
