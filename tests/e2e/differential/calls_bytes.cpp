@@ -145,8 +145,6 @@ std::string mapped(Side& side, const Step& step, bool writes) {
   if (::fstat(fd, &attributes) != 0) return result(-1);
   if (!S_ISREG(attributes.st_mode)) return "not a file";
   if (attributes.st_size == 0) return "empty";
-  // The kernel refuses shared mappings of what it knows to be append-only.
-  if (side.has_protected()) return "skipped: perhaps append-only";
   const auto size =
       std::min<std::uint64_t>(static_cast<std::uint64_t>(attributes.st_size), 1U << 20);
   const int protection = writes ? PROT_READ | PROT_WRITE : PROT_READ;

@@ -57,12 +57,6 @@ class Side {
   // The slot's descriptor was closed.
   void forget(unsigned slot) noexcept { slots_[slot] = {}; }
 
-  // A file was made immutable or append-only: FUSE keeps these flags from the kernel, which then looks at
-  // permissions first, so that EPERM and EACCES are told apart no more.
-  void note_protected() noexcept { has_protected_ = true; }
-
-  [[nodiscard]] bool has_protected() const noexcept { return has_protected_; }
-
   // The absolute path, without what is above this side's own directory.
   [[nodiscard]] std::string neutral(std::string path) const;
 
@@ -84,7 +78,8 @@ class Side {
   std::string root_;
   Features features_;
   int root_fd_ = -1;
-  bool has_protected_ = false;
+  bool ignores_sgid_ = false;   // on files: see describe()
+  bool ignores_times_ = false;  // in this step
   std::array<Slot, slot_count> slots_;
   // By handle: numbers are used again on other filesystems, generations tell.
   std::map<std::string, Times> seen_;
