@@ -241,8 +241,10 @@ bool compare_trees(const Tops& tops, const Features& features) {
     const std::string name = entry.path().filename().string();
     if (!name.starts_with("run-")) continue;
     Side mount(tops.mount + "/" + name + inner, features);
+    mount.ignore_sgid();
     const std::string one = mount.walk();
     Side twin(tops.twin + "/" + name + inner, features);
+    twin.ignore_sgid();
     const std::string two = twin.walk();
     ++count;
     if (one == two) continue;

@@ -36,6 +36,9 @@ class Side {
   std::string do_step(const Step& step);
   std::string walk();
 
+  // For a walk alone, which cannot know what the run has seen (describe()).
+  void ignore_sgid() noexcept { ignores_sgid_ = true; }
+
   // For the calls.
   [[nodiscard]] bool has(Feature feature) const noexcept { return features_.has(feature); }
 
