@@ -17,7 +17,7 @@ posix_groups() {
   "$program" "$twin" --groups "$1" >"$work/ext4.out" || { cat "$work/ext4.out"; fail "an assertion is wrong"; }
   "$program" "$mnt" --artfs --groups "$1" | tee "$work/artfs.out" || fail "the mount differs from ext4"
   for fs in ext4 artfs; do sed -n "s/^$fs: \([0-9]*\) .*/\1/p" "$work/$fs.out" >"$work/$fs.count"; done
-  grep -q ^MASKED "$work/artfs.out" || cmp -s "$work/ext4.count" "$work/artfs.count" || fail "not as many assertions on the mount as on ext4"
+  cmp -s "$work/ext4.count" "$work/artfs.count" || fail "not as many assertions on the mount as on ext4"
   stop
   fsck_clean
 }
