@@ -2,8 +2,8 @@
 // ceiling_fs: the least that a FUSE filesystem can do, to measure what the transport itself costs.
 //
 // usage: ceiling_fs MOUNTPOINT      (in the foreground, until it is unmounted)
-// Names and bytes in memory, nothing persistent, one mutex for names and one per file; the same kernel options
-// and number of threads as artfs. Files, directories, what meta_bench and fio need, and nothing else.
+// Names and bytes in memory, nothing persistent, one mutex for names and one per file; the kernel options
+// and threads of artfs, but for READDIRPLUS and HANDLE_KILLPRIV_V2 (getxattr answers ENOSYS instead). Files, directories, what meta_bench and fio need, and nothing else.
 #include <fmt/format.h>
 #include <sys/stat.h>
 
