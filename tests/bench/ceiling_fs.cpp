@@ -75,7 +75,7 @@ fuse_entry_param entry_of(Node& node) {
 }
 
 void op_init(void* /*userdata*/, fuse_conn_info* connection) {
-  fuse::negotiate(*connection);
+  fuse::negotiate(*connection, false);
   connection->want &= ~static_cast<unsigned>(FUSE_CAP_READDIRPLUS | FUSE_CAP_READDIRPLUS_AUTO);
 }
 
