@@ -111,6 +111,8 @@ std::uint64_t run(const io::MemoryDirectory& empty, const History& plan, const F
     history.note_durable(*store);
     REQUIRE(tree.contains("seq").has_value());  // stopped or not, reads go on
     if (fault.call % 2 == 0) {
+      // The log's own thread may have met the fault and nobody asked since: a sync is told.
+      (void)store->sync();
       disk->fail_call(0, fault.code);
       disk->fail_sync(0, fault.code);
       if (!store->stats().stopped) require_recovered(history, *store, tree);
