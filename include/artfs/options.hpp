@@ -32,7 +32,8 @@ enum class BlockCachePolicy : std::uint8_t { fifo, lru, multi_lru, lineage };
 //   strictatime: always.
 enum class AccessTimes : std::uint8_t { relatime, noatime, strictatime };
 
-struct AccessTimePolicy {
+struct alignas(2)
+    AccessTimePolicy {  // aligned as one word: clang takes it for an atomic without a library
   AccessTimes kind = AccessTimes::relatime;
   bool directories = true;  // false: those of directories stand still
 
