@@ -32,8 +32,8 @@ enum class BlockCachePolicy : std::uint8_t { fifo, lru, multi_lru, lineage };
 //   strictatime: always.
 enum class AccessTimes : std::uint8_t { relatime, noatime, strictatime };
 
-struct alignas(2)
-    AccessTimePolicy {  // aligned as one word: clang takes it for an atomic without a library
+// Aligned as one word, so that clang needs no library for an atomic one.
+struct alignas(2) AccessTimePolicy {
   AccessTimes kind = AccessTimes::relatime;
   bool directories = true;  // false: those of directories stand still
 
