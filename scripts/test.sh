@@ -5,7 +5,7 @@
 #   --quick     unit and lint tests only
 #   --long      ten times the operations and seeds in model tests; in crash tests 100,000 power cuts,
 #               1,000,000 bit flips, 20,000 lost writes, 2,000 kills; 10 M operations of the linearizability
-#               test; mount tests of full size. About an hour. Seeds differ from run to run: the first
+#               test; mount tests and programs of full size. Hours. Seeds differ from run to run: the first
 #               one is printed, and ARTFS_TEST_SEED=N repeats it
 #   --sanitize  then also unit and model tests under ASan+UBSan and under TSan (clang)
 # Build directories are build/ and build-asan/, build-tsan/ in the clone.
