@@ -109,8 +109,9 @@ void read_beside_writers(Tree tree, std::uint64_t keys, std::uint64_t writes) {
   CHECK(crew.run(writes, [&](std::uint64_t round) {
     const std::uint64_t key = numbers.below(keys);
     crew.check(tree.put(key_of(key), value_of(key, round + 1)).has_value());
+    // The last write waits for a reader: a busy machine may not have let one in before.
+    while (round + 1 == writes && reads.load() == 0) std::this_thread::yield();
   }) == 0);
-  CHECK(reads.load() > 0);
 }
 
 // Keys of even numbers stay; those of odd numbers come, go and move all the while.

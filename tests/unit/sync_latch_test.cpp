@@ -54,11 +54,15 @@ void read_plain(void* context) {
   }
 }
 
+// Goes on until a reader got in: on a busy machine that may be long after the first rounds.
 void write_racy(void* context) {
   auto& shared = *static_cast<Shared*>(context);
-  for (std::uint64_t i = 0; i < rounds; ++i) {
-    const ExclusiveGuard guard(shared.latch);
-    for (auto& field : shared.racy) field.store(field.load() + 1);
+  for (std::uint64_t i = 0; i < rounds || shared.reads.load() == 0; ++i) {
+    {
+      const ExclusiveGuard guard(shared.latch);
+      for (auto& field : shared.racy) field.store(field.load() + 1);
+    }
+    if (i >= rounds) std::this_thread::yield();
   }
   shared.stop.store(true);
 }

@@ -292,7 +292,8 @@ TEST_CASE("P16: after a failed sync the log takes and acknowledges nothing", "[u
   auto opened = open_log(directory, log_first, quiet_options());
   REQUIRE(opened);
   wal::Log& log = *opened->log;
-  std::this_thread::sleep_for(20ms);  // the segment ahead is made
+  // The first one, this life's, and one ready: nothing but the sync calls the device from here on.
+  REQUIRE(eventually([&] { return log.stats().segments == 3; }));
   const auto appended = append(log, "doomed");
   const bool fail_write = GENERATE(true, false);
   directory.fail_call(fail_write ? 1 : 2, fail_write ? Errc::no_space : Errc::io_failed);
@@ -312,7 +313,7 @@ TEST_CASE("wal log: a reserve made before the failure is refused at append", "[u
   REQUIRE(wal::Log::create(directory, log_uuid, log_first));
   auto opened = open_log(directory, log_first, quiet_options());
   REQUIRE(opened);
-  std::this_thread::sleep_for(20ms);
+  REQUIRE(eventually([&] { return opened->log->stats().segments == 3; }));
   auto reserve = opened->log->reserve(4);
   REQUIRE(reserve);
   const auto appended = append(*opened->log, "x");
@@ -357,8 +358,8 @@ TEST_CASE("wal log: small transactions succeed on a full disk", "[unit][wal]") {
   auto opened = open_log(directory, log_first);
   REQUIRE(opened);
   wal::Log& log = *opened->log;
-  for (int i = 0; i < 100 && log.stats().segments < 3; ++i) std::this_thread::sleep_for(5ms);
-  REQUIRE(log.stats().segments == 3);  // the first one, this life's, and one ready
+  // The first one, this life's, and one ready.
+  REQUIRE(eventually([&] { return log.stats().segments == 3; }));
   directory.set_capacity(0);
   std::size_t bytes = 0;
   Lsn last;
