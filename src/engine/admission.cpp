@@ -28,6 +28,10 @@ constexpr double delay_share = 4;
 constexpr std::uint64_t delay_ns_max = 20'000'000;  // of one change
 // What is owed is gathered up to this: shorter sleeps cost more in timers and switches than they give.
 constexpr std::uint64_t delay_ns_min = 200'000;
+// What changes already admitted may add to the dirt, beyond what is known of.
+constexpr std::uint64_t dirt_ahead_bytes = 4 * mib;
+// For the changes that erase: each leads to room for thousands of records.
+constexpr std::size_t frames_kept = 4;
 // Rounds a writer waits for room before it gives up. Each is a whole checkpoint: far above need.
 constexpr unsigned admission_rounds_max = 64;
 constexpr unsigned log_rounds_max = 4;
@@ -119,9 +123,27 @@ Result<void> StoreImpl::admit() {
   }
 }
 
+Result<void> StoreImpl::back_dirt() {
+  if (planner_ == nullptr) return {};
+  for (unsigned round = 0;; ++round) {
+    const std::uint64_t wanted = cache_->dirty_bytes() + dirt_ahead_bytes;
+    if (wanted <= checkpoint_log_->room()) return {};
+    const Result<void> made = checkpoint_log_->make_room(wanted);
+    if (made || made.error().code != Errc::no_space || round == log_rounds_max) return made;
+    ARTFS_TRY(planner_->wait_for_attempt());
+  }
+}
+
+Result<void> StoreImpl::keep_frames() {
+  if (log_ == nullptr) return {};
+  ARTFS_TRY(blobs_->reserve(frames_kept));
+  blobs_->unreserve(frames_kept);
+  return {};
+}
+
 Result<wal::Log::Reserve> StoreImpl::reserve_log(std::size_t payload_bytes) {
   for (unsigned round = 0;; ++round) {
-    Result<wal::Log::Reserve> reserve = log_->reserve(payload_bytes);
+    Result<wal::Log::Reserve> reserve = log_->reserve(payload_bytes, round > 0);
     if (reserve) return reserve;
     const Errc code = reserve.error().code;
     if (code == Errc::io_failed) {

@@ -31,6 +31,9 @@ class Change {
   // True: what it does is right only while nobody else is in the commit gate.
   [[nodiscard]] virtual bool is_alone() const noexcept { return false; }
 
+  // It erases something: on a full device it may take the last frames.
+  [[nodiscard]] virtual bool erases() const noexcept = 0;
+
   // Upper bound of what resolve() returns.
   [[nodiscard]] virtual std::size_t operations_bytes_max() const noexcept = 0;
   [[nodiscard]] virtual Result<std::string_view> resolve(const Applier& applier,
@@ -43,6 +46,8 @@ class ListChange final : public Change {
   // tree_not_found, log_corrupt.
   [[nodiscard]] Result<void> init(const TreeTable& table, std::string_view guards,
                                   std::string_view operations);
+
+  [[nodiscard]] bool erases() const noexcept override { return erases_; }
 
   [[nodiscard]] std::size_t operations_bytes_max() const noexcept override {
     return operations_.size();
@@ -57,6 +62,7 @@ class ListChange final : public Change {
   std::string_view guards_;
   std::string_view operations_;
   std::vector<TreeState*> trees_;
+  bool erases_ = false;
 };
 
 enum class Guard : std::uint8_t { none, absent, present, version };
@@ -69,10 +75,13 @@ class KeyChange final : public Change {
     std::string_view key{};
     Guard guard = Guard::none;
     Version version{};  // for Guard::version
+    bool is_erase = false;
   };
 
   KeyChange(const Target& target, std::string_view operations) noexcept
       : target_(target), operations_(operations) {}
+
+  [[nodiscard]] bool erases() const noexcept override { return target_.is_erase; }
 
   [[nodiscard]] std::size_t operations_bytes_max() const noexcept override {
     return operations_.size();
@@ -96,6 +105,8 @@ class RenameChange final : public Change {
 
   RenameChange(TreeState& tree, Keys keys, RenameMode mode) noexcept
       : tree_(&tree), keys_(keys), mode_(mode) {}
+
+  [[nodiscard]] bool erases() const noexcept override { return true; }
 
   [[nodiscard]] std::size_t operations_bytes_max() const noexcept override;
   [[nodiscard]] Result<std::string_view> resolve(const Applier& applier,

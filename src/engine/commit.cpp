@@ -52,6 +52,7 @@ Result<void> StoreImpl::check_writable() const {
 Result<Version> StoreImpl::execute(Change& change) {
   ARTFS_TRY(check_writable());
   ARTFS_TRY(admit());
+  ARTFS_TRY(back_dirt());
   Attempt attempt(*cache_);
   const std::size_t payload_bytes = change.operations_bytes_max();
   if (log_ != nullptr && payload_bytes > 0) {
@@ -74,6 +75,7 @@ Result<Version> StoreImpl::execute(Change& change) {
       continue;
     }
     if (step == Step::reserve) {
+      if (!change.erases()) ARTFS_TRY(keep_frames());
       attempt.frames = ARTFS_TRY(cache_->reserve(attempt.frames_needed));
       continue;
     }

@@ -27,6 +27,9 @@ constexpr const char* new_file_name = "manifest.new";
 constexpr std::uint64_t fold_bytes_min = 256 * kib;
 // Space backed ahead of the tail by reserve().
 constexpr std::uint64_t spare_bytes = 64 * kib;
+// Space for one fold, so that deltas never run out of theirs on a full device: a file of its own, given up
+// for the snapshot and made anew from what the old journal took.
+constexpr const char* room_file_name = "manifest.room";
 
 [[nodiscard]] std::uint64_t header_checksum(const ManifestRecordHeader& header) noexcept {
   return base::xxh3_64(
@@ -148,6 +151,9 @@ class Journal final : public Manifest {
   [[nodiscard]] Result<void> cut_tail();
   [[nodiscard]] Error broken(Error reason) noexcept;
   void fold_if_due();
+  void back_next();
+  void keep_room();
+  [[nodiscard]] bool give_room_up();
   [[nodiscard]] Result<void> fold();
 
   Place place_;
@@ -156,7 +162,8 @@ class Journal final : public Manifest {
   std::uint64_t tail_ = 0;    // end of the last record
   std::uint64_t backed_ = 0;  // the file has space up to here
   std::uint64_t snapshot_bytes_ = 0;
-  bool broken_ = false;  // a sync or a repair failed: nothing is known any more
+  std::uint64_t room_bytes_ = 0;  // of the file kept for a fold
+  bool broken_ = false;           // a sync or a repair failed: nothing is known any more
 };
 
 // Any record that verifies at its own offset behind `from` was appended after the one at `from` was
@@ -207,6 +214,10 @@ Result<void> Journal::load(bool read_only) {
                                  [](std::byte byte) { return byte == std::byte{0}; });
   if (read_only) return {};
   if (!clean) ARTFS_TRY(cut_tail());
+  if (ARTFS_TRY(place_.directory.exists(room_file_name))) {
+    const auto room = ARTFS_TRY(place_.directory.open(room_file_name, {}));
+    room_bytes_ = ARTFS_TRY(room->size());
+  }
   // A killed process may have left its last append in the page cache alone.
   return file_->sync_data();
 }
@@ -229,9 +240,15 @@ Result<void> Journal::reserve(const ManifestDelta& delta) {
   ARTFS_TRY(state_.check(delta));
   const std::uint64_t needed = tail_ + record_bytes(encode_delta(delta).size());
   if (needed <= backed_) return {};
-  const std::uint64_t size = needed + spare_bytes;
-  ARTFS_TRY(file_->allocate(tail_, size - tail_));
-  backed_ = size;
+  for (const std::uint64_t size : {needed + spare_bytes, needed}) {
+    const Result<void> backed = file_->allocate(tail_, size - tail_);
+    if (backed) backed_ = size;
+    if (backed || backed.error().code != Errc::no_space) return backed;
+  }
+  const std::uint64_t record = needed - tail_;
+  ARTFS_TRY(fold());
+  ARTFS_TRY(file_->allocate(tail_, record));
+  backed_ = tail_ + record;
   return {};
 }
 
@@ -250,7 +267,32 @@ Result<void> Journal::append(const ManifestDelta& delta) {
   const Result<void> applied = state_.apply(delta);
   ARTFS_ASSERT(applied);  // checked above
   fold_if_due();
+  back_next();
   return {};
+}
+
+// While there is space: the next delta is what lets a full device free some.
+void Journal::back_next() {
+  if (broken_) return;
+  keep_room();
+  if (backed_ - tail_ >= spare_bytes / 2) return;
+  if (file_->allocate(tail_, spare_bytes)) backed_ = tail_ + spare_bytes;
+}
+
+void Journal::keep_room() {
+  const std::uint64_t wanted = snapshot_bytes_ + spare_bytes;
+  if (room_bytes_ >= wanted) return;
+  auto file = place_.directory.open(room_file_name, {.create = true});
+  if (file && (*file)->allocate(0, 2 * wanted)) {
+    room_bytes_ = 2 * wanted;
+  } else {
+    (void)give_room_up();
+  }
+}
+
+bool Journal::give_room_up() {
+  room_bytes_ = 0;
+  return place_.directory.remove(room_file_name).has_value();
 }
 
 // The delta is durable already: a fold that fails is no failure of the append.
@@ -265,9 +307,13 @@ void Journal::fold_if_due() {
 Result<void> Journal::fold() {
   const auto record =
       encode_record(snapshot_of(state_), place_.uuid, {ManifestRecordKind::snapshot, 0});
-  auto file = ARTFS_TRY(write_snapshot(place_.directory, new_file_name, record));
+  auto file = write_snapshot(place_.directory, new_file_name, record);
+  if (!file && file.error().code == Errc::no_space && give_room_up()) {
+    file = write_snapshot(place_.directory, new_file_name, record);
+  }
+  if (!file) return fail(file.error());
   ARTFS_TRY(place_.directory.rename(new_file_name, file_name));
-  file_ = std::move(file);
+  file_ = *std::move(file);
   tail_ = record.size();
   backed_ = tail_;
   snapshot_bytes_ = tail_;

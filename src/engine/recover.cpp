@@ -232,8 +232,11 @@ class Opener {
         checkpoint::Planner::Work{.run = [store] { return store->run_checkpoint(); },
                                   .due = [store] { return store->checkpoint_writer_->due(); },
                                   .interval = args_.options.checkpoint_interval});
-    // A long replay would be as long the next time.
-    if (store->log_->bytes_since_cut() >= args_.options.checkpoint_log_bytes) {
+    // A long replay would be as long the next time; and on a device that is nearly full the next life may
+    // find no room for its segment unless this one gives some back.
+    const Result<std::uint64_t> free = directory().free_bytes();
+    const bool is_short = store->replayed_records_ > 0 && free && *free < wal::log_bytes_max;
+    if (is_short || store->log_->bytes_since_cut() >= args_.options.checkpoint_log_bytes) {
       store->planner_->kick();
     }
   }

@@ -175,6 +175,11 @@ class StoreImpl {
   [[nodiscard]] Result<void> check_writable() const;
   // Waits, without locks, until dirty frames and the log leave room for a change.
   [[nodiscard]] Result<void> admit();
+  // Waits, without locks, until the device has room for what a checkpoint will write: a full device stops
+  // growth here and not the checkpoint, which is what frees log space. no_space.
+  [[nodiscard]] Result<void> back_dirt();
+  // What only adds leaves some frames to the changes that erase. no_space.
+  [[nodiscard]] Result<void> keep_frames();
   // Slows the writers whose changes added to what only a checkpoint frees (admission.cpp).
   void slow_down(std::uint64_t held_bytes, unsigned pressure);
   // Percent of what is bearable; `held_bytes`: what only a checkpoint frees.

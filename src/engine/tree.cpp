@@ -39,9 +39,12 @@ Result<Version> put_guarded(engine::StoreImpl* store, TreeId id, KeyValue record
   std::string& operations = scratch();
   wal::append_op(operations,
                  {.kind = wal::OpKind::put, .tree = id, .key = record.key, .value = record.value});
-  KeyChange change(
-      {.tree = tree, .key = record.key, .guard = condition.guard, .version = condition.version},
-      operations);
+  KeyChange change({.tree = tree,
+                    .key = record.key,
+                    .guard = condition.guard,
+                    .version = condition.version,
+                    .is_erase = false},
+                   operations);
   return store->execute(change);
 }
 
@@ -82,7 +85,9 @@ Result<Version> Tree::erase(std::string_view key) const {
   if (tree == nullptr) return fail(Errc::tree_not_found, id_.raw);
   std::string& operations = scratch();
   wal::append_op(operations, {.kind = wal::OpKind::erase, .tree = id_, .key = key});
-  KeyChange change({.tree = tree, .key = key, .guard = Guard::present, .version = {}}, operations);
+  KeyChange change(
+      {.tree = tree, .key = key, .guard = Guard::present, .version = {}, .is_erase = true},
+      operations);
   return store_->execute(change);
 }
 

@@ -158,6 +158,10 @@ std::uint64_t Cache::unevictable_bytes() const noexcept {
   return core_->unevictable_bytes();
 }
 
+std::uint64_t Cache::dirty_bytes() const noexcept {
+  return core_->dirty_bytes();
+}
+
 std::uint64_t Cache::budget_bytes() const noexcept {
   return core_->budget_bytes();
 }
@@ -361,7 +365,7 @@ CacheStats CacheCore::stats() const noexcept {
   CacheStats stats;
   stats.budget_bytes = options_.budget_bytes;
   stats.resident_bytes = resident_bytes();
-  stats.dirty_bytes = dirty_pages_.load(std::memory_order_relaxed) * io::page_bytes;
+  stats.dirty_bytes = dirty_bytes();
   stats.frames = frames_.load(std::memory_order_relaxed);
   stats.partial_frames = partial_frames_.load(std::memory_order_relaxed);
   stats.read_bytes = pages_read_.load(std::memory_order_relaxed) * io::page_bytes;

@@ -184,6 +184,8 @@ class Cache {
 
   // Bytes of frames that cannot be evicted because they are dirty or frozen, and the images saved for them.
   [[nodiscard]] std::uint64_t unevictable_bytes() const noexcept;
+  // Of pages that differ from the device's.
+  [[nodiscard]] std::uint64_t dirty_bytes() const noexcept;
   [[nodiscard]] std::uint64_t budget_bytes() const noexcept;
   // Every frame id that is live now, for verify and fsck. O(frames).
   [[nodiscard]] std::vector<FrameLocation> live_frames() const;

@@ -63,6 +63,10 @@ class CacheCore {
 
   [[nodiscard]] std::uint64_t unevictable_bytes() const noexcept;
 
+  [[nodiscard]] std::uint64_t dirty_bytes() const noexcept {
+    return dirty_pages_.load(std::memory_order_relaxed) * io::page_bytes;
+  }
+
   // load.cpp
   [[nodiscard]] Result<Pin> load(FrameId id);
   void read_ahead(std::span<const FrameId> ids);

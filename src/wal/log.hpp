@@ -86,8 +86,11 @@ class Log {
   // space. Called before the commit gate; the right is given back when the object dies or is used
   // by append(). A thread holds at most one.
   class [[nodiscard]] Reserve;
-  // log_full when the log is at its bound: checkpoint, then try again.
-  [[nodiscard]] virtual Result<Reserve> reserve(std::size_t payload_size) = 0;
+  // log_full when the log is at its bound, no_space when the device has no more for it: checkpoint, then
+  // try again. The spare segment is kept for the next open; `takes_spare`, when a checkpoint did not
+  // help: the next one will bring a segment back.
+  [[nodiscard]] virtual Result<Reserve> reserve(std::size_t payload_size,
+                                                bool takes_spare = false) = 0;
   // Cannot fail for lack of space. io_failed once the log has stopped: then nothing was appended.
   [[nodiscard]] virtual Result<Appended> append(Reserve reserve,
                                                 std::span<const std::byte> payload) = 0;

@@ -38,7 +38,7 @@ bool LogImpl::fits(std::size_t bytes) const {
   return reserved_bytes_ == 0 && (bytes <= left || ready > 0);
 }
 
-Result<Log::Reserve> LogImpl::reserve(std::size_t payload_size) {
+Result<Log::Reserve> LogImpl::reserve(std::size_t payload_size, bool takes_spare) {
   const std::size_t bytes = record_bytes(payload_size);
   if (payload_size > payload_bytes_max ||
       bytes > segment_bytes_ - format::log_segment_header_bytes) {
@@ -70,7 +70,7 @@ Result<Log::Reserve> LogImpl::reserve(std::size_t payload_size) {
     }
     files_busy_ = true;
     lock.unlock();
-    const Result<void> added = add_segment();
+    const Result<void> added = add_segment(takes_spare);
     drop_files_token();
     if (!added) return fail(added.error());
     lock.lock();

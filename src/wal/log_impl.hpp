@@ -68,7 +68,7 @@ class LogImpl final : public Log {
 
   void start(Life life);
 
-  [[nodiscard]] Result<Reserve> reserve(std::size_t payload_size) override;
+  [[nodiscard]] Result<Reserve> reserve(std::size_t payload_size, bool takes_spare) override;
   [[nodiscard]] Result<Appended> append(Reserve reserve,
                                         std::span<const std::byte> payload) override;
   [[nodiscard]] Lsn end() const noexcept override;
@@ -117,7 +117,8 @@ class LogImpl final : public Log {
   void wake_writer() ARTFS_REQUIRES(mutex_);
 
   // log_segments.cpp
-  [[nodiscard]] Result<void> add_segment() ARTFS_EXCLUDES(mutex_);  // holder of files_busy_
+  [[nodiscard]] Result<void> add_segment(bool takes_spare)
+      ARTFS_EXCLUDES(mutex_);  // holder of files_busy_
   void take_files_token() ARTFS_EXCLUDES(mutex_);
   void drop_files_token() ARTFS_EXCLUDES(mutex_);
   void prepare_ahead() ARTFS_EXCLUDES(mutex_);

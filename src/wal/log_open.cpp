@@ -21,7 +21,8 @@ class ReadOnlyLog final : public Log {
 
   explicit ReadOnlyLog(Extent extent) noexcept : extent_(extent) {}
 
-  [[nodiscard]] Result<Reserve> reserve(std::size_t /*payload_size*/) override {
+  [[nodiscard]] Result<Reserve> reserve(std::size_t /*payload_size*/,
+                                        bool /*takes_spare*/) override {
     return fail(Errc::store_read_only);
   }
 

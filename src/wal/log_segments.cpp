@@ -7,13 +7,13 @@
 
 namespace artfs::wal {
 
-Result<void> LogImpl::add_segment() {
+Result<void> LogImpl::add_segment(bool takes_spare) {
   Lsn start;
   {
     const base::MutexLock lock(mutex_);
     start = Lsn{segments_.back().start.raw + segment_bytes_};
   }
-  auto file = pool_.make({start, start});
+  auto file = takes_spare ? pool_.make({start, start}) : pool_.make_next(start);
   if (!file) {
     if (file.error().code == Errc::no_space) return fail(file.error());
     return fail(stop(file.error()));
@@ -35,7 +35,8 @@ void LogImpl::drop_files_token() {
   files_free_.notify_all();
 }
 
-// Keeps one segment ready behind the current one, so that a full disk can still log.
+// Keeps one segment ready behind the current one, so that a full disk can still log, and a spare, so that
+// the store can still be opened.
 void LogImpl::prepare_ahead() {
   take_files_token();
   bool wanted = false;
@@ -44,7 +45,10 @@ void LogImpl::prepare_ahead() {
     wanted = !failed_ && current_ + 1 == segments_.size() && segments_.size() < segments_max;
   }
   if (wanted) {
-    const Result<void> added = add_segment();
+    // The spare first: a log without a segment ready still has its checkpoints.
+    const Result<void> kept = pool_.keep_spare();
+    if (!kept) base::log_debug("log: no spare segment: {}", to_text(kept.error()));
+    const Result<void> added = add_segment(false);
     // Not fatal: reserve() tries again when it needs one, and cut() when it got one back.
     if (!added) base::log_debug("log: no segment ready: {}", to_text(added.error()));
   }

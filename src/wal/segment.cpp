@@ -106,33 +106,47 @@ std::string SegmentPool::new_spare_name() {
   }
 }
 
-Result<std::string> SegmentPool::allocated_file(std::optional<Lsn> recycle) {
-  std::string name;
-  if (!spares_.empty()) {
-    name = spares_.back();
-  } else if (recycle) {
-    name = segment_name(*recycle);
-  } else {
-    name = new_spare_name();
-    spares_.push_back(name);
-  }
+Result<void> SegmentPool::allocate(const std::string& name) {
   const auto file = ARTFS_TRY(directory_->open(name, {.create = true}));
-  if (ARTFS_TRY(file->size()) >= segment_bytes_) return name;
+  if (ARTFS_TRY(file->size()) >= segment_bytes_) return {};
   const Result<void> allocated = file->allocate(0, segment_bytes_);
-  if (allocated) return name;
+  if (allocated) return {};
   // What little it got is given back: the spare is complete or not there.
-  if (!spares_.empty() && directory_->remove(name)) spares_.pop_back();
-  return fail(allocated.error());
+  if (directory_->remove(name)) std::erase(spares_, name);
+  return allocated;
+}
+
+Result<void> SegmentPool::add_spare() {
+  std::string name = new_spare_name();
+  ARTFS_TRY(allocate(name));
+  spares_.push_back(std::move(name));
+  return {};
+}
+
+Result<void> SegmentPool::keep_spare() {
+  return spares_.empty() ? add_spare() : Result<void>{};
 }
 
 Result<std::unique_ptr<io::File>> SegmentPool::make(SegmentPlace place,
                                                     std::optional<Lsn> recycle) {
-  const std::string from = ARTFS_TRY(allocated_file(recycle));
+  if (spares_.empty() && recycle) return turn_into_segment(segment_name(*recycle), place);
+  if (spares_.empty()) ARTFS_TRY(add_spare());
+  return turn_into_segment(spares_.back(), place);
+}
+
+Result<std::unique_ptr<io::File>> SegmentPool::make_next(Lsn start) {
+  if (spares_.size() < 2) ARTFS_TRY(add_spare());
+  return turn_into_segment(spares_.back(), {start, start});
+}
+
+Result<std::unique_ptr<io::File>> SegmentPool::turn_into_segment(std::string from,
+                                                                 SegmentPlace place) {
+  ARTFS_TRY(allocate(from));
   const std::string name = segment_name(place.start);
   // The name first: while the header disagrees with it, the file is unlinked, but its name still
   // says up to where LSNs were handed out.
   ARTFS_TRY(directory_->rename(from, name));
-  if (!spares_.empty() && spares_.back() == from) spares_.pop_back();
+  std::erase(spares_, from);
   ARTFS_TRY(firmly(directory_->sync()));
   auto file = directory_->open(name, {});
   if (!file) return fail(Errc::io_failed, file.error().detail);

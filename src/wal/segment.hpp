@@ -60,9 +60,13 @@ class SegmentPool {
   SegmentPool(io::Directory& directory, const StoreUuid& uuid, std::uint32_t segment_bytes,
               std::vector<std::string> spares);
 
-  // `recycle`: a segment to be renamed when there is no spare.
+  // For the start of a life: from a spare, else from the segment `recycle`, else from new space.
   [[nodiscard]] Result<std::unique_ptr<io::File>> make(SegmentPlace place,
                                                        std::optional<Lsn> recycle = std::nullopt);
+  // For a life that goes on: the last spare stays, so that the next life can begin on a full disk.
+  [[nodiscard]] Result<std::unique_ptr<io::File>> make_next(Lsn start);
+  // Makes the spare that make_next() leaves.
+  [[nodiscard]] Result<void> keep_spare();
   // Turns the segments into spares, or removes those beyond spares_max; durable on return.
   [[nodiscard]] Result<void> retire(std::span<const Lsn> starts);
 
@@ -70,8 +74,11 @@ class SegmentPool {
 
  private:
   [[nodiscard]] std::string new_spare_name();
-  // The name of an allocated file that may become a segment.
-  [[nodiscard]] Result<std::string> allocated_file(std::optional<Lsn> recycle);
+  // Space for `name`, which is a spare when it is one's name. On failure the spare is gone.
+  [[nodiscard]] Result<void> allocate(const std::string& name);
+  [[nodiscard]] Result<void> add_spare();
+  [[nodiscard]] Result<std::unique_ptr<io::File>> turn_into_segment(std::string from,
+                                                                    SegmentPlace place);
 
   io::Directory* directory_;
   StoreUuid uuid_;

@@ -2,6 +2,7 @@
 #include "engine/checkpoint/log.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <cstring>
 #include <utility>
 #include <vector>
@@ -9,6 +10,7 @@
 #include "base/assert.hpp"
 #include "base/bytes.hpp"
 #include "base/checksum.hpp"
+#include "base/mutex.hpp"
 #include "format/checkpoint.hpp"
 #include "io/aligned_buffer.hpp"
 
@@ -24,6 +26,12 @@ constexpr std::size_t write_bytes = mib;
 constexpr std::size_t page_bytes = format::checkpoint_page_bytes;
 // Space that a log keeps for the next checkpoint: a large one gives the rest back.
 constexpr std::uint64_t kept_bytes = 64 * mib;
+// Beside the pages: the commit page, 32 bytes for each frame, the manifest's changes.
+constexpr std::uint64_t beside_pages_bytes = mib;
+// With that much left on the device, room is promised without being taken, a step at a time.
+constexpr std::uint64_t plenty_bytes = gib;
+constexpr std::uint64_t promise_step_bytes = 64 * mib;
+constexpr std::uint64_t room_step_bytes = 4 * mib;
 
 static_assert(page_bytes == io::page_bytes);
 static_assert(format::checkpoint_pages_per_frame == io::pages_per_frame);
@@ -53,14 +61,22 @@ static_assert(format::checkpoint_pages_per_frame == io::pages_per_frame);
 
 class Writer final : public LogWriter {
  public:
-  Writer(const Uuid& uuid, std::unique_ptr<io::File> file)
-      : uuid_(uuid), file_(std::move(file)), buffer_(write_bytes) {}
+  Writer(io::Directory& directory, const Uuid& uuid, std::unique_ptr<io::File> file)
+      : directory_(directory), uuid_(uuid), file_(std::move(file)), buffer_(write_bytes) {}
 
   [[nodiscard]] Result<void> begin(std::uint64_t generation, Lsn cut) override;
   [[nodiscard]] Result<void> append(const FramePages& frame) override;
   [[nodiscard]] Result<void> commit(const ManifestDelta& delta) override;
 
   [[nodiscard]] std::uint64_t pages_appended() const noexcept override { return pages_; }
+
+  [[nodiscard]] std::uint64_t room() const noexcept override {
+    return room_.load(std::memory_order_relaxed);
+  }
+
+  [[nodiscard]] Result<void> make_room(std::uint64_t page_bytes) override;
+  // What the file has.
+  [[nodiscard]] Result<void> measure_room();
 
  private:
   // Into the buffer, hashed, written out in whole buffers.
@@ -69,8 +85,11 @@ class Writer final : public LogWriter {
   [[nodiscard]] Result<void> write_commit_page(std::uint64_t delta_bytes);
   [[nodiscard]] Result<void> give_back_space();
 
+  io::Directory& directory_;
   Uuid uuid_;
   std::unique_ptr<io::File> file_;
+  base::Mutex size_mutex_{base::Rank::slots};  // the file's size is being changed
+  std::atomic<std::uint64_t> room_{0};         // a level to compare with; orders nothing
   io::AlignedBuffer buffer_;
   std::size_t buffered_ = 0;
   std::uint64_t offset_ = 0;  // where the buffer goes
@@ -164,9 +183,38 @@ Result<void> Writer::commit(const ManifestDelta& delta) {
 
 // Before the commit, so that the sync covers it.
 Result<void> Writer::give_back_space() {
+  const base::MutexLock lock(size_mutex_);
   const std::uint64_t size = ARTFS_TRY(file_->size());
   const std::uint64_t wanted = std::max(offset_, kept_bytes);
-  return size > wanted ? file_->truncate(wanted) : Result<void>{};
+  if (size > wanted) ARTFS_TRY(file_->truncate(wanted));
+  return measure_room();
+}
+
+Result<void> Writer::measure_room() {
+  const std::uint64_t size = ARTFS_TRY(file_->size());
+  room_.store(size - std::min(size, page_bytes + beside_pages_bytes), std::memory_order_relaxed);
+  return {};
+}
+
+Result<void> Writer::make_room(std::uint64_t wanted_bytes) {
+  const base::MutexLock lock(size_mutex_);
+  if (wanted_bytes <= room()) return {};
+  const std::uint64_t free = ARTFS_TRY(directory_.free_bytes());
+  if (free >= plenty_bytes && free - plenty_bytes >= 2 * wanted_bytes) {
+    room_.store(wanted_bytes + promise_step_bytes, std::memory_order_relaxed);
+    return {};
+  }
+  const std::uint64_t size = ARTFS_TRY(file_->size());
+  const std::uint64_t least = wanted_bytes + page_bytes + beside_pages_bytes;
+  if (size >= least) return measure_room();
+  Result<void> backed = file_->allocate(size, least + room_step_bytes - size);
+  if (!backed && backed.error().code == Errc::no_space) {
+    backed = file_->allocate(size, least - size);
+  }
+  if (backed) return measure_room();
+  // What little it got is given back to others.
+  ARTFS_TRY(file_->truncate(size));
+  return backed;
 }
 
 class Reader final : public LogReader {
@@ -257,7 +305,9 @@ Result<std::unique_ptr<LogWriter>> LogWriter::open(io::Directory& directory,
                                                    bool direct) {
   auto file = ARTFS_TRY(directory.open(file_name, {.create = true, .direct = direct}));
   ARTFS_TRY(directory.sync());
-  return std::make_unique<Writer>(uuid, std::move(file));
+  auto writer = std::make_unique<Writer>(directory, uuid, std::move(file));
+  ARTFS_TRY(writer->measure_room());
+  return writer;
 }
 
 Result<std::unique_ptr<LogReader>> LogReader::find(io::Directory& directory,

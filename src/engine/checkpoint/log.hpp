@@ -6,7 +6,9 @@
 //             before commit leaves the old state valid and the writer ready for begin() again.
 //             The file keeps its space between checkpoints; what it holds is ignored once the
 //             manifest has its generation.
-// Threading:  one thread at a time (checkpointer or opener).
+//             What room() says is on the device already, or there is plenty: a checkpoint of that many
+//             bytes of pages will not fail for lack of space.
+// Threading:  one thread at a time (checkpointer or opener); make_room and room: any thread.
 // Cost:       writer: one copy and one hash of each page, writes of 1 MiB, one sync. Reader: reads the
 //             log once to verify it, and once more per for_each().
 // Errors:     no_space (before the commit: not fatal), io_failed (a failed sync: the store must stop).
@@ -55,6 +57,11 @@ class LogWriter {
   [[nodiscard]] virtual Result<void> commit(const ManifestDelta& delta) = 0;
 
   [[nodiscard]] virtual std::uint64_t pages_appended() const noexcept = 0;  // since begin()
+
+  // Bytes of pages. The promise ends with the next commit(), which gives space back.
+  [[nodiscard]] virtual std::uint64_t room() const noexcept = 0;
+  // Raises room() to at least that. no_space: nothing changed.
+  [[nodiscard]] virtual Result<void> make_room(std::uint64_t page_bytes) = 0;
 };
 
 class LogReader {
