@@ -147,13 +147,17 @@ Result<void> Flusher::log_one(Ino ino) {
   return flush_one(ino);
 }
 
+bool Flusher::is_half_full() const {
+  return core_.bytes->buffered_bytes() >= core_.options.write_buffer_bytes / 2 ||
+         queue_.size() + folds_.size() >= queue_max / 2;
+}
+
 Result<void> Flusher::make_room() {
   bool full = core_.bytes->over_budget();
   if (!full) {
-    const bool half_full = core_.bytes->buffered_bytes() >= core_.options.write_buffer_bytes / 2;
     const base::MutexLock lock(mutex_);
     full = queue_.size() + folds_.size() >= queue_max;
-    if (!wanted_ && (half_full || queue_.size() + folds_.size() >= queue_max / 2)) {
+    if (!wanted_ && is_half_full()) {
       wanted_ = true;
       changed_.notify_all();
     }
@@ -196,7 +200,11 @@ void Flusher::work(base::MutexLock& lock) ARTFS_NO_THREAD_SAFETY_ANALYSIS {
   };
   std::vector<Ino> inos;
   if (std::exchange(wanted_, false)) {
+    // What is logged first: others may sync meanwhile, and often it is nearly all.
     folds_wanted_ = false;
+    inos = take(folds_, everything);
+    if (!inos.empty()) lead(lock, inos, FlushFrom::folds);
+    if (cycle_runs_ || !is_half_full()) return;
     take_everything(inos);
     if (!inos.empty()) lead(lock, inos, FlushFrom::everything);
     return;

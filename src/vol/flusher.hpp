@@ -84,6 +84,7 @@ class Flusher {
       ARTFS_REQUIRES(mutex_) ARTFS_NO_THREAD_SAFETY_ANALYSIS;
   [[nodiscard]] static std::vector<Ino> take(std::deque<Queued>& queue, std::uint64_t since_ns_max);
   void take_everything(std::vector<Ino>& inos) ARTFS_REQUIRES(mutex_);
+  [[nodiscard]] bool is_half_full() const ARTFS_REQUIRES(mutex_);
   void work(base::MutexLock& lock) ARTFS_REQUIRES(mutex_) ARTFS_NO_THREAD_SAFETY_ANALYSIS;
   void reclaim_big();
 

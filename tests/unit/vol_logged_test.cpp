@@ -6,104 +6,18 @@
 #include <string>
 #include <thread>
 
-#include "format/key.hpp"
-#include "format/logged.hpp"
 #include "format/volume.hpp"
-#include "support/volume_on_disk.hpp"
+#include "support/logged_world.hpp"
 #include "vol/logged.hpp"
-#include "vol/repair.hpp"
 
 namespace artfs {
 namespace {
 
+using test::bytes_of;
+using test::quiet_options;
 using test::read_all;
 using test::write_at;
-
-// Nothing happens but what the test asks for.
-VolumeOptions quiet_options() {
-  VolumeOptions options = test::small_volume_options();
-  options.store.commit_interval = std::chrono::hours(1);
-  options.store.checkpoint_interval = std::chrono::hours(1);
-  options.store.checkpoint_log_bytes = 64 * mib;
-  options.write_buffer_bytes = 64 * mib;
-  return options;
-}
-
-struct World {
-  std::unique_ptr<io::MemoryDirectory> disk = std::make_unique<io::MemoryDirectory>();
-  std::unique_ptr<Volume> volume;
-
-  explicit World(const FormatOptions& format = {}) {
-    test::must_format(*disk, format);
-    volume = test::must_open_volume(*disk, quiet_options());
-    wait_for_quiet();
-  }
-
-  // An open log prepares a segment in the background, which is a sync.
-  void wait_for_quiet() const {
-    for (std::uint64_t last = 0; last != syncs();) {
-      last = syncs();
-      std::this_thread::sleep_for(std::chrono::milliseconds(20));
-    }
-  }
-
-  Ino make(const std::string& name) {
-    const Result<Attr> made = volume->create(root_ino, name, 0644, {});
-    REQUIRE(made.has_value());
-    return made->ino;
-  }
-
-  // A file whose bytes stand in blocks.
-  Ino make_stored(const std::string& name, const std::string& bytes) {
-    const Ino ino = make(name);
-    write(ino, 0, bytes);
-    REQUIRE(volume->sync().has_value());
-    return ino;
-  }
-
-  void write(Ino ino, std::uint64_t offset, const std::string& bytes) {
-    REQUIRE(write_at(*volume, ino, offset, bytes).has_value());
-  }
-
-  void fsync(Ino ino) { REQUIRE(volume->fsync(ino).has_value()); }
-
-  void write_and_fsync(Ino ino, std::uint64_t offset, const std::string& bytes) {
-    write(ino, offset, bytes);
-    fsync(ino);
-  }
-
-  void truncate(Ino ino, std::uint64_t size) {
-    SetAttr changes;
-    changes.size = size;
-    REQUIRE(volume->setattr(ino, changes, {}).has_value());
-  }
-
-  // Only what was synced is left.
-  void crash(const VolumeOptions& options = quiet_options()) {
-    std::unique_ptr<io::MemoryDirectory> after = disk->clone_durable();
-    volume.reset();
-    disk = std::move(after);
-    volume = test::must_open_volume(*disk, options);
-    wait_for_quiet();
-  }
-
-  std::uint64_t records() {
-    const Tree tree = *volume->store().open_tree(format::volume_tree_name);
-    Scan scan = tree.scan({.prefix = format::logged_class, .keys_only = true});
-    std::uint64_t count = 0;
-    while (*scan.next()) ++count;
-    return count;
-  }
-
-  std::uint64_t syncs() const { return disk->counters().file_syncs; }
-};
-
-std::string bytes_of(char first, std::size_t count) {
-  std::string out(count, '\0');
-  for (std::size_t i = 0; i < count; ++i)
-    out[i] = static_cast<char>(first + static_cast<int>(i % 23));
-  return out;
-}
+using World = test::LoggedWorld;
 
 TEST_CASE("logged writes: a small write and fsync costs one sync of the log and none of blocks.dat",
           "[unit][vol]") {
@@ -393,89 +307,6 @@ TEST_CASE("logged writes: a volume of version 2 is of version 3 once it was writ
   world.crash();
   const Tree again = *world.volume->store().open_tree(format::volume_tree_name);
   CHECK(again.get(format::volume_settings_key)->value[0] == 3);
-}
-
-// Records that no volume makes: the store alone.
-class LoggedDamage : public World {
- public:
-  LoggedDamage() {
-    ino = make_stored("file", bytes_of('A', 70000));
-    other = make_stored("other", bytes_of('B', 70000));
-    write_and_fsync(ino, 0, std::string(4096, 'x'));
-    write_and_fsync(other, 0, std::string(4096, 'y'));
-    std::unique_ptr<io::MemoryDirectory> after = disk->clone_durable();
-    volume.reset();
-    disk = std::move(after);
-  }
-
-  void put(const format::Key& key, std::string_view value) {
-    const auto store = test::must_open(*disk, test::small_options());
-    const Tree tree = *store->open_tree(format::volume_tree_name);
-    REQUIRE(tree.put(key, value).has_value());
-    REQUIRE(store->close().has_value());
-  }
-
-  std::vector<std::string> problems() {
-    volume = test::must_open_volume(*disk, quiet_options());
-    const Result<CheckReport> report = volume->check({});
-    REQUIRE(report.has_value());
-    REQUIRE(volume->close().has_value());
-    return report->problems;
-  }
-
-  void repair(std::uint64_t repairs) {
-    const auto store = test::must_open(*disk, test::small_options());
-    const Result<RepairReport> report = vol::repair(*store);
-    REQUIRE(report.has_value());
-    CHECK(report->repairs == repairs);
-    REQUIRE(store->close().has_value());
-  }
-
-  Ino ino;
-  Ino other;
-};
-
-TEST_CASE("logged writes: one that is damaged makes its file unreadable and no other",
-          "[unit][vol]") {
-  LoggedDamage world;
-  world.put(format::logged_key(world.ino, 2), "not a record");
-  CHECK(world.problems() == std::vector<std::string>{"inode " + std::to_string(world.ino.raw) +
-                                                     ": logged write 2 is damaged"});
-  world.volume = test::must_open_volume(*world.disk, quiet_options());
-  CHECK(test::errno_of(world.volume->open_file(world.ino)) == EIO);
-  CHECK(test::errno_of(write_at(*world.volume, world.ino, 0, "x")) == EIO);
-  CHECK(read_all(*world.volume, world.other).starts_with(std::string(4096, 'y') + 'D'));
-  SECTION("unlinked") {
-    REQUIRE(world.volume->unlink(root_ino, "file").has_value());
-    CHECK(world.records() == 0);
-  }
-  SECTION("repaired") {
-    REQUIRE(world.volume->close().has_value());
-    world.repair(1);
-    world.volume = test::must_open_volume(*world.disk, quiet_options());
-    CHECK(read_all(*world.volume, world.ino).starts_with(std::string(4096, 'x')));
-  }
-  test::require_clean(*world.volume);
-}
-
-TEST_CASE("logged writes: strays are found and removed", "[unit][vol]") {
-  LoggedDamage world;
-  const std::string record = format::encode(
-      format::LoggedWrite{.size = 1, .cut = format::logged_no_cut, .cleared = {}, .spans = {}});
-  const auto found = [&] {
-    const std::vector<std::string> problems = world.problems();
-    return problems.empty() ? std::string() : problems.front();
-  };
-  SECTION("of no inode") {
-    world.put(format::logged_key(Ino{999}, 1), record);
-    CHECK(found() == "a logged write belongs to inode 999, which is no file");
-  }
-  SECTION("of a directory") {
-    world.put(format::logged_key(root_ino, 1), record);
-    CHECK(found() == "a logged write belongs to inode 1, which is no file");
-  }
-  world.repair(1);
-  CHECK(found().empty());
 }
 
 }  // namespace
