@@ -113,12 +113,16 @@ struct BlockCacheStats {
 struct VolumeStats {
   StoreStats store;
   std::uint64_t inodes = 0;
-  std::uint64_t content_bytes_used = 0;   // allocated to file contents, shared blocks once
-  std::uint64_t content_bytes_free = 0;   // allocatable now
-  std::uint64_t content_bytes_saved = 0;  // what shared blocks would take besides, were they not
-  std::uint64_t blocks_indexed = 0;       // found by content; all that are stored, with dedup=on
-  std::uint64_t blocks_shared = 0;        // named by two extents and more
-  std::uint64_t write_buffer_bytes = 0;   // accepted, not yet on disk
+  std::uint64_t content_bytes_used = 0;     // allocated to file contents, shared blocks once
+  std::uint64_t content_bytes_free = 0;     // allocatable now
+  std::uint64_t content_bytes_saved = 0;    // what shared blocks would take besides, were they not
+  std::uint64_t blocks_indexed = 0;         // found by content; all that are stored, with dedup=on
+  std::uint64_t blocks_shared = 0;          // named by two extents and more
+  std::uint64_t write_buffer_bytes = 0;     // accepted, not yet on disk but for what is logged
+  std::uint64_t logged_writes = 0;          // small synced changes that went into the log alone
+  std::uint64_t logged_bytes = 0;           // of contents, in all of them
+  std::uint64_t logged_bytes_standing = 0;  // of these, not written to blocks yet
+  std::uint64_t folds = 0;                  // flushes that wrote logged bytes to blocks
   BlockCacheStats block_cache;
   std::uint64_t open_files = 0;
   std::uint64_t orphans = 0;

@@ -82,6 +82,10 @@ bool Flush::needs_sync() const noexcept {
   return state_ && state_->write_ticket != 0;
 }
 
+bool Flush::is_deferred() const noexcept {
+  return state_ && state_->deferred;
+}
+
 // --- FileBytes --------------------------------------------------------------------------------------
 
 FileBytesImpl::FileBytesImpl(const Environment& environment, const Layout& layout,
@@ -105,7 +109,10 @@ FileBytesImpl::FileBytesImpl(const Environment& environment, const Layout& layou
 
 Result<void> FileBytesImpl::open() {
   ARTFS_TRY(file_.open(space_.total_units()));
-  return space_.load();
+  ARTFS_TRY(space_.load());
+  // W-DATA: what a record names is on the device before it is logged, so a sync of the log needs no other.
+  if (!options_.read_only) store_.impl().set_before_log_sync({});
+  return {};
 }
 
 Result<void> FileBytesImpl::write_out(Flush& flush) {
@@ -207,6 +214,27 @@ void FileBytes::committed(Flush&& flush) noexcept {
 void FileBytes::aborted(Flush&& flush) noexcept {
   const std::unique_ptr<FlushState> state = flush.release();
   impl_->aborted(*state);
+}
+
+LogPlan FileBytes::plan_log(const Contents& contents, const Buffer& buffer) const {
+  return impl_->plan_log(contents, buffer);
+}
+
+void FileBytes::logged(Buffer& buffer) noexcept {
+  impl_->logged(buffer);
+}
+
+bool FileBytes::stays_inline(const Contents& contents, const Buffer& buffer) const noexcept {
+  return impl_->stays_inline(contents, buffer);
+}
+
+std::vector<std::string> FileBytes::removals(const Flush& flush) const {
+  return impl_->removals(*flush.state_);
+}
+
+Result<void> FileBytes::restore(Ino ino, const Contents& contents, Buffer& buffer,
+                                const format::LoggedWrite& write) {
+  return impl_->restore(ino, contents, buffer, write);
 }
 
 Result<Version> FileBytes::commit(Change& change) {

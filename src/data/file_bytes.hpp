@@ -32,6 +32,8 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <string>
+#include <vector>
 
 #include "artfs/options.hpp"
 #include "artfs/stats.hpp"
@@ -40,7 +42,9 @@
 #include "data/buffer.hpp"
 #include "data/change.hpp"
 #include "data/contents.hpp"
+#include "data/logged.hpp"
 #include "data/read_plan.hpp"
+#include "format/logged.hpp"
 
 namespace artfs::data {
 
@@ -98,6 +102,8 @@ class Flush {
 
   // After write_out: blocks were written; sync_data must follow before finish_flush.
   [[nodiscard]] bool needs_sync() const noexcept;
+  // After write_out: it only removes extents, and the change goes back into the buffer when that is committed.
+  [[nodiscard]] bool is_deferred() const noexcept;
 
  private:
   friend class FileBytes;
@@ -201,6 +207,19 @@ class FileBytes {
   void committed(Flush&& flush) noexcept;
   // The changes return to the active layer, below what was written since. Also when a step failed.
   void aborted(Flush&& flush) noexcept;
+
+  // Logged writes (data/logged.hpp), all under the inode's lock. A plan holds until the buffer changes next;
+  // logged(): its records are committed.
+  [[nodiscard]] LogPlan plan_log(const Contents& contents, const Buffer& buffer) const;
+  void logged(Buffer& buffer) noexcept;
+  // What is pending ends up in the inode record: its flush needs no device.
+  [[nodiscard]] bool stays_inline(const Contents& contents, const Buffer& buffer) const noexcept;
+  // What the transaction of a deferred flush must put behind the records that stand (LOGGED), if any.
+  [[nodiscard]] std::vector<std::string> removals(const Flush& flush) const;
+  // After a crash: the records of an inode, one after the other. Space is promised again as far as there is
+  // any; also when nothing may be written.
+  [[nodiscard]] Result<void> restore(Ino ino, const Contents& contents, Buffer& buffer,
+                                     const format::LoggedWrite& write);
 
   // Every transaction with allocated or freed space goes through here (any other may).
   [[nodiscard]] Result<Version> commit(Change& change);

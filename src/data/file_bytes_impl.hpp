@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "data/block_file.hpp"
@@ -68,6 +69,14 @@ class FileBytesImpl {
   void aborted(FlushState& state) noexcept;
   void discard(Buffer& buffer) noexcept;
 
+  // logged.cpp
+  [[nodiscard]] LogPlan plan_log(const Contents& contents, const Buffer& buffer) const;
+  void logged(Buffer& buffer) noexcept;
+  [[nodiscard]] bool stays_inline(const Contents& contents, const Buffer& buffer) const noexcept;
+  [[nodiscard]] std::vector<std::string> removals(const FlushState& state) const;
+  [[nodiscard]] Result<void> restore(Ino ino, const Contents& contents, Buffer& buffer,
+                                     const format::LoggedWrite& write);
+
   // inspect.cpp
   [[nodiscard]] Result<bool> reclaim(Ino ino, Contents& contents, Change& change,
                                      std::size_t blocks_max);
@@ -108,6 +117,9 @@ class FileBytesImpl {
   [[nodiscard]] Result<std::uint64_t> count_holes(Ino ino, const Contents& contents,
                                                   const Buffer& buffer, BlockRange range) const;
   void put_back(FlushState& state, Layer&& layer) noexcept;
+  void split(const Contents& contents, Buffer& buffer, Layer& layer);
+  [[nodiscard]] std::uint64_t promise_again(Ino ino, const Contents& contents, const Buffer& buffer,
+                                            std::span<const Promise> wanted);
 
   // A pending change takes away what extents have of this block; its space too.
   [[nodiscard]] static bool is_voided(const Buffer& buffer, std::uint64_t index) noexcept;

@@ -21,18 +21,28 @@ void append_run(std::vector<UnitRun>& runs, UnitRun run) {
 
 }  // namespace
 
+// More than one transaction takes: the rest stays active. Blocks with logged writes go first (LOGGED), which
+// are few.
+void FileBytesImpl::split(const Contents& contents, Buffer& buffer, Layer& layer) {
+  const bool any_logged = std::any_of(layer.blocks.begin(), layer.blocks.end(),
+                                      [](const auto& entry) { return entry.second.has_logged; });
+  const std::uint64_t first = std::next(layer.blocks.begin(), blocks_per_flush_max)->first;
+  const auto goes = [&](std::uint64_t index, const DirtyBlock& block) {
+    return any_logged ? !block.has_logged : index >= first;
+  };
+  buffer.active_ = std::make_unique<Layer>(layer.split_off(goes));
+  // What goes first ends where its last block does, unless the file was longer already.
+  const auto& [last_index, last] = *layer.blocks.rbegin();
+  const std::uint64_t last_end =
+      std::max(last_index * layout_.block_bytes + last.valid.end(), layer.logged_size);
+  layer.size = std::max(std::min(contents.size, layer.cut), std::min(layer.size, last_end));
+}
+
 Flush FileBytesImpl::begin_flush(Ino ino, const Contents& contents, Buffer& buffer) {
   if (!buffer.active_) return Flush{};
   ARTFS_ASSERT(!buffer.in_flight_);
   std::unique_ptr<Layer> layer = std::move(buffer.active_);
-  if (layer->blocks.size() > blocks_per_flush_max) {
-    const auto cut_off = std::next(layer->blocks.begin(), blocks_per_flush_max);
-    buffer.active_ = std::make_unique<Layer>(layer->split_off(cut_off->first));
-    // What goes first ends where its last block does, unless the file was longer already.
-    const auto& [last_index, last] = *layer->blocks.rbegin();
-    const std::uint64_t last_end = last_index * layout_.block_bytes + last.valid.end();
-    layer->size = std::max(std::min(contents.size, layer->cut), std::min(layer->size, last_end));
-  }
+  if (layer->blocks.size() > blocks_per_flush_max) split(contents, buffer, *layer);
   auto state = std::make_unique<FlushState>(*this, volume_, ino, buffer);
   state->layer = layer.get();
   state->before = contents;

@@ -202,12 +202,20 @@ Result<void> FlushWriter::plan_preallocation() {
   return {};
 }
 
-// Promises become units, as far as they go.
+// Promises become units, as far as they go. Where an abort or a crash left too few, what others were promised
+// stays theirs.
 Result<std::vector<UnitRun>> FlushWriter::allocate(std::span<const std::uint32_t> sizes) {
   const std::uint64_t units = std::accumulate(sizes.begin(), sizes.end(), std::uint64_t{0});
   const std::uint64_t promised = layer_.reserved_units - state_.kept_units - state_.converted_units;
   const std::uint64_t converted = std::min(promised, units);
-  std::vector<UnitRun> places = ARTFS_TRY(impl_.space().allocate(sizes, converted));
+  const std::uint64_t missing = units - converted;
+  ARTFS_TRY(impl_.space().reserve(missing));
+  Result<std::vector<UnitRun>> allocated = impl_.space().allocate(sizes, converted + missing);
+  if (!allocated) {
+    impl_.space().unreserve(missing);
+    return allocated;
+  }
+  std::vector<UnitRun> places = *std::move(allocated);
   state_.converted_units += converted;
   state_.taken.insert(state_.taken.end(), places.begin(), places.end());
   return places;

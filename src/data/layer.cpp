@@ -46,6 +46,18 @@ void ByteSpans::add(ByteSpan span) {
   spans_.erase(first + 1, last);
 }
 
+void ByteSpans::remove(ByteSpan span) {
+  std::vector<ByteSpan> kept;
+  kept.reserve(spans_.size() + 1);
+  for (const ByteSpan& mine : spans_) {
+    const std::uint32_t below_end = std::min(mine.end, std::max(mine.begin, span.begin));
+    const std::uint32_t above_begin = std::max(mine.begin, std::min(mine.end, span.end));
+    if (mine.begin < below_end) kept.push_back({mine.begin, below_end});
+    if (above_begin < mine.end) kept.push_back({above_begin, mine.end});
+  }
+  spans_ = std::move(kept);
+}
+
 void ByteSpans::clip(std::uint32_t end) {
   while (!spans_.empty() && spans_.back().begin >= end) spans_.pop_back();
   if (!spans_.empty()) spans_.back().end = std::min(spans_.back().end, end);
@@ -71,10 +83,12 @@ void DirtyBlock::write(std::uint32_t from, std::span<const std::byte> data,
   }
   std::memcpy(bytes.data() + from, data.data(), data.size());
   valid.add({from, end});
+  if (!logged.empty()) logged.remove({from, end});
 }
 
 void DirtyBlock::clip(std::uint32_t end) {
   valid.clip(end);
+  logged.clip(end);
   if (bytes.size() > valid.end()) bytes.resize(valid.end());
 }
 
@@ -87,8 +101,11 @@ void DirtyBlock::fill_from(const DirtyBlock& below, std::uint32_t block_bytes) {
           const std::span<const std::byte> source(below.bytes);
           write(missing.begin, source.subspan(missing.begin, missing.end - missing.begin),
                 block_bytes);
+          below.logged.split(
+              missing, [this](ByteSpan same) { logged.add(same); }, [](ByteSpan) {});
         });
   }
+  has_logged = has_logged || below.has_logged;
 }
 
 void Layer::write(std::uint64_t index, std::uint32_t from, std::span<const std::byte> data,
@@ -150,6 +167,7 @@ std::uint64_t Layer::absorb(Layer&& below, std::uint32_t block_bytes) {
     released += below.void_blocks({.first = first, .count = end - first}, true);
   }
   cut = std::min(cut, below_cut);
+  logged_size = std::max(logged_size, below.logged_size);
   punched.add(below.punched);
   zeroed.add(below.zeroed);
   voided_units += below.voided_units;
@@ -176,16 +194,19 @@ std::uint64_t Layer::absorb(Layer&& below, std::uint32_t block_bytes) {
   return released;
 }
 
-Layer Layer::split_off(std::uint64_t first) {
+Layer Layer::split_off(const std::function<bool(std::uint64_t, const DirtyBlock&)>& goes) {
   Layer rest;
   rest.size = size;
-  const auto begin = blocks.lower_bound(first);
-  for (auto it = begin; it != blocks.end(); ++it) {
+  for (auto it = blocks.begin(); it != blocks.end();) {
+    if (!goes(it->first, it->second)) {
+      ++it;
+      continue;
+    }
     rest.reserved_units += it->second.reserved_units;
     rest.held_bytes += it->second.bytes.capacity();
     rest.blocks.emplace_hint(rest.blocks.end(), it->first, std::move(it->second));
+    it = blocks.erase(it);
   }
-  blocks.erase(begin, blocks.end());
   rest.preallocate = std::exchange(preallocate, {});
   rest.preallocate_units = std::exchange(preallocate_units, 0);
   rest.reserved_units += rest.preallocate_units;

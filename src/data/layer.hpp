@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <span>
 #include <vector>
@@ -31,6 +32,7 @@ struct ByteSpan {
 class ByteSpans {
  public:
   void add(ByteSpan span);
+  void remove(ByteSpan span);
   void clip(std::uint32_t end);  // forget everything from `end` on
   [[nodiscard]] bool covers(ByteSpan span) const noexcept;
 
@@ -62,6 +64,8 @@ class ByteSpans {
 struct DirtyBlock {
   std::vector<std::byte> bytes;  // up to valid.end()
   ByteSpans valid;
+  ByteSpans logged;         // of valid: the newest logged write of these bytes says the same
+  bool has_logged = false;  // a logged write of the block stands, of these bytes or older ones
   std::uint32_t reserved_units = 0;
 
   void write(std::uint32_t from, std::span<const std::byte> data, std::uint32_t block_bytes);
@@ -83,6 +87,12 @@ struct Layer {
   std::uint64_t preallocate_units = 0;         // promised to them
   std::uint64_t reserved_units = 0;            // promised in all: blocks and preallocate
   std::uint64_t held_bytes = 0;                // memory of blocks
+  std::uint64_t logged_size = 0;               // the file is that long, a logged write says
+
+  // There is more than bytes written and growth: below, something goes or gets space.
+  [[nodiscard]] bool reshapes() const noexcept {
+    return cut != no_cut || !punched.empty() || !zeroed.empty() || !preallocate.empty();
+  }
 
   // No byte of the block can be seen from below, wherever the cut is.
   [[nodiscard]] bool voids(std::uint64_t index) const noexcept {
@@ -98,8 +108,8 @@ struct Layer {
   [[nodiscard]] std::uint64_t cut_at(std::uint64_t new_size, std::uint32_t block_bytes);
   // Puts the layer `below` under this one and becomes both. Returns the promised units set free.
   [[nodiscard]] std::uint64_t absorb(Layer&& below, std::uint32_t block_bytes);
-  // Moves the blocks from number `first` on to a layer of their own, which will lie on this one.
-  [[nodiscard]] Layer split_off(std::uint64_t first);
+  // Moves the blocks that `goes` names by number to a layer of their own, which will lie on this one.
+  [[nodiscard]] Layer split_off(const std::function<bool(std::uint64_t, const DirtyBlock&)>& goes);
 };
 
 }  // namespace artfs::data

@@ -108,6 +108,10 @@ Json json_of(const VolumeStats& stats) {
               {"blocks_indexed", stats.blocks_indexed},
               {"blocks_shared", stats.blocks_shared},
               {"write_buffer_bytes", stats.write_buffer_bytes},
+              {"logged_writes", stats.logged_writes},
+              {"logged_bytes", stats.logged_bytes},
+              {"logged_bytes_standing", stats.logged_bytes_standing},
+              {"folds", stats.folds},
               {"block_cache", json_of(stats.block_cache)},
               {"open_files", stats.open_files},
               {"orphans", stats.orphans}};

@@ -5,6 +5,7 @@
 //               d/<dir>/<name>    name in a directory          i/<ino>           inode record
 //               e/<ino>/<block>   run of content blocks        x/<ino>/<name>    large xattr value
 //               o/<ino>           unlinked but in use   n/<dir>/<number>  the name with that number
+//               p/<ino>/<number>  logged write
 //             A Key is a value with its bytes inside; views of it live as long as it does. parse_*
 //             accept exactly what the makers produce and are total over any bytes.
 // Cost:       no allocation; a Key is 272 bytes.
@@ -100,12 +101,22 @@ static_assert(key_name_off + key_name_bytes_max <= 272);
   return Key().add("o/").add_number(ino.raw);
 }
 
+// Logged writes of a file, in the order in which they were made.
+[[nodiscard]] inline Key logged_prefix(Ino ino) noexcept {
+  return Key().add("p/").add_number(ino.raw).add("/");
+}
+
+[[nodiscard]] inline Key logged_key(Ino ino, std::uint64_t number) noexcept {
+  return logged_prefix(ino).add_number(number);
+}
+
 inline constexpr std::string_view dirents_class = "d/";
 inline constexpr std::string_view numbers_class = "n/";
 inline constexpr std::string_view inodes_class = "i/";
 inline constexpr std::string_view extents_class = "e/";
 inline constexpr std::string_view xattrs_class = "x/";
 inline constexpr std::string_view orphans_class = "o/";
+inline constexpr std::string_view logged_class = "p/";
 
 [[nodiscard]] inline std::uint64_t number_at(std::string_view key, std::size_t off) noexcept {
   ARTFS_ASSERT(off <= key.size() && key.size() - off >= key_number_bytes);
@@ -117,9 +128,9 @@ inline constexpr std::string_view orphans_class = "o/";
 }
 
 // A key taken apart. `name` is the dirent's or the xattr's; `block` the extent's first block; `number` the
-// entry's.
+// entry's, or the logged write's.
 struct ParsedKey {
-  char kind = 0;  // 'd', 'n', 'i', 'e', 'x', 'o'
+  char kind = 0;  // 'd', 'n', 'i', 'e', 'x', 'o', 'p'
   Ino ino;
   std::string_view name;
   std::uint64_t block = 0;
@@ -136,7 +147,7 @@ struct ParsedKey {
   }
   if (key.size() <= key_name_off || key[number_end] != '/') return std::nullopt;
   const std::string_view rest = key.substr(key_name_off);
-  if (parsed.kind == 'e' || parsed.kind == 'n') {
+  if (parsed.kind == 'e' || parsed.kind == 'n' || parsed.kind == 'p') {
     if (rest.size() != key_number_bytes) return std::nullopt;
     (parsed.kind == 'e' ? parsed.block : parsed.number) = number_at(rest, 0);
     return parsed;

@@ -38,7 +38,8 @@ Result<VolumeSettings> decode_volume_settings(std::string_view bytes) {
   const std::uint32_t known_flags =
       record.version == 1 ? 0U : volume_flag_numbered | volume_flag_no_dedup;
   if ((record.flags & ~known_flags) != 0) return fail(Errc::record_corrupt);
-  const VolumeSettings settings{.inline_bytes_max = record.inline_bytes_max,
+  const VolumeSettings settings{.version = record.version,
+                                .inline_bytes_max = record.inline_bytes_max,
                                 .block_bytes = record.block_bytes,
                                 .is_numbered = (record.flags & volume_flag_numbered) != 0,
                                 .dedup = (record.flags & volume_flag_no_dedup) == 0};

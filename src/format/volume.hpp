@@ -3,8 +3,9 @@
 //
 // Contract:   written in the transaction that makes the root directory; strict on decode. Version 1 had no
 //             flags, so what they say of a volume of it is "no"; the first opening that may write makes
-//             what is missing and writes version 2, which older programs refuse: they would list
-//             directories wrongly, and free blocks that several files name.
+//             what is missing and writes version 3, which older programs refuse. Those of version 1 would list
+//             directories wrongly, and free blocks that several files name; those of version 2 would lose
+//             logged writes ("p/" keys).
 // Errors:     record_corrupt; store_newer for a version we do not know.
 #pragma once
 
@@ -39,7 +40,7 @@ enum class VolumeCounter : std::uint8_t {
   return static_cast<std::size_t>(counter);
 }
 
-inline constexpr std::uint32_t volume_settings_version = 2;
+inline constexpr std::uint32_t volume_settings_version = 3;
 inline constexpr std::uint32_t volume_flag_no_dedup = 1;  // equal blocks are not looked for
 inline constexpr std::uint32_t volume_flag_numbered = 2;  // every entry stands under "n/" too
 
@@ -54,6 +55,7 @@ struct VolumeSettingsRecord {
 static_assert(sizeof(VolumeSettingsRecord) == 0x20);
 
 struct VolumeSettings {
+  std::uint32_t version = volume_settings_version;  // read; what is written is always the newest
   std::uint32_t inline_bytes_max = 2048;
   std::uint32_t block_bytes = 65536;
   bool is_numbered = true;  // directories can be listed by number

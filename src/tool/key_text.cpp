@@ -9,13 +9,14 @@
 #include "format/dirent.hpp"
 #include "format/inode.hpp"
 #include "format/key.hpp"
+#include "format/logged.hpp"
 
 namespace artfs::tool {
 
 namespace {
 
 constexpr bool is_class(char letter) {
-  return std::string_view("dnieox").find(letter) != std::string_view::npos;
+  return std::string_view("dnieoxp").find(letter) != std::string_view::npos;
 }
 
 // A decimal number at the front of `rest`, if one stands there whole (up to '/' or the end).
@@ -66,6 +67,19 @@ std::string dirent_text(const format::Dirent& dirent) {
   return text;
 }
 
+// Where the bytes stand, not what they are.
+std::string logged_text(const format::LoggedWrite& write) {
+  std::string text = fmt::format("size {}", write.size);
+  if (write.cut != format::logged_no_cut) text += fmt::format(" cut {}", write.cut);
+  for (const format::ClearedBlocks& blocks : write.cleared) {
+    text += fmt::format(" clear {}+{}", blocks.first, blocks.count);
+  }
+  for (const format::LoggedSpan& span : write.spans) {
+    text += fmt::format(" write {}+{}", span.offset, span.bytes.size());
+  }
+  return text;
+}
+
 }  // namespace
 
 std::string escaped_text(std::string_view bytes) {
@@ -86,7 +100,7 @@ std::string volume_key_text(std::string_view key) {
   if (!parsed) return escaped_text(key);
   std::string text = fmt::format("{}/{}", parsed->kind, parsed->ino.raw);
   if (parsed->kind == 'e') text += fmt::format("/{}", parsed->block);
-  if (parsed->kind == 'n') text += fmt::format("/{}", parsed->number);
+  if (parsed->kind == 'n' || parsed->kind == 'p') text += fmt::format("/{}", parsed->number);
   if (!parsed->name.empty()) text += "/" + escaped_text(parsed->name);
   return text;
 }
@@ -106,6 +120,10 @@ std::string volume_value_text(std::string_view key, std::string_view value) {
     const Result<format::Inode> inode = format::decode_inode(parsed->ino, value);
     if (inode) return inode_text(*inode);
   }
+  if (parsed && parsed->kind == 'p') {
+    const Result<format::LoggedWrite> write = format::decode_logged(parsed->ino, value);
+    if (write) return logged_text(*write);
+  }
   return escaped_text(value);
 }
 
@@ -115,7 +133,8 @@ std::string volume_key_prefix(std::string_view text) {
   std::string out(text.substr(0, 2));
   std::string_view rest = text.substr(2);
   if (!take_number(rest, out)) return std::string(text);
-  if ((text[0] == 'e' || text[0] == 'n') && rest.starts_with('/') && rest.size() > 1) {
+  if ((text[0] == 'e' || text[0] == 'n' || text[0] == 'p') && rest.starts_with('/') &&
+      rest.size() > 1) {
     out.push_back('/');
     rest.remove_prefix(1);
     if (!take_number(rest, out)) out.append(rest);

@@ -5,7 +5,9 @@
 
 #include <algorithm>
 #include <span>
+#include <utility>
 
+#include "format/logged.hpp"
 #include "vol/inode.hpp"
 
 namespace artfs::vol {
@@ -33,6 +35,7 @@ struct Seen {
   bool directory = false;
   bool unlinked = false;
   bool may_have_extents = false;
+  bool has_logged = false;
 };
 
 class Checker {
@@ -46,6 +49,7 @@ class Checker {
     ARTFS_TRY(scan_inodes());
     ARTFS_TRY(scan_orphans());
     ARTFS_TRY(scan_owned());
+    ARTFS_TRY(scan_logged());
     check_reachable();
     check_leftovers();
     check_counters();
@@ -118,7 +122,8 @@ class Checker {
     seen_[ino.raw] = {.large_xattrs = inode.large_xattrs,
                       .directory = inode.is_directory(),
                       .unlinked = inode.nlink == 0,
-                      .may_have_extents = inode.is_regular()};
+                      .may_have_extents = inode.is_regular(),
+                      .has_logged = (inode.flags & format::inode_has_logged) != 0};
     for (const Name& name : names) {
       if (name.type == inode.type()) continue;
       problem("inode {}: its entry in directory {} gives another type", ino.raw, name.dir);
@@ -188,6 +193,21 @@ class Checker {
       const auto found = seen_.find(key.ino.raw);
       if (found != seen_.end() && found->second.may_have_extents) return;
       problem("an extent belongs to inode {}, which is no file", key.ino.raw);
+    });
+  }
+
+  // LOGGED: without the flag, records would outlive their file. A flag without records does no harm.
+  Result<void> scan_logged() {
+    return scan(format::logged_class, false, [&](const ParsedKey& key, std::string_view value) {
+      const auto found = seen_.find(key.ino.raw);
+      if (found == seen_.end() || !found->second.may_have_extents) {
+        return problem("a logged write belongs to inode {}, which is no file", key.ino.raw);
+      }
+      if (!format::decode_logged(key.ino, value)) {
+        return problem("inode {}: logged write {} is damaged", key.ino.raw, key.number);
+      }
+      if (std::exchange(found->second.has_logged, true)) return;
+      problem("inode {}: has logged writes, and the record does not say so", key.ino.raw);
     });
   }
 

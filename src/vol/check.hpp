@@ -3,7 +3,8 @@
 //
 // Contract:   reads the committed state and changes nothing. Found: names without inode or of another
 //             type, entries that listings miss or make up, wrong link counts, wrong parents and entry counts, inodes nobody can reach, orphans
-//             without mark and marks without orphan, attributes and extents of nobody, extents that
+//             without mark and marks without orphan, attributes, extents and logged writes of nobody, logged writes that
+//             cannot be understood or that their file does not announce, extents that
 //             overlap, leave the file or disagree with the record, references of blocks that are not
 //             those of the block index, free space that is not the complement, counters that differ from the walk, and what Store::verify finds.
 // Threading:  one thread; a volume that is written to meanwhile may look broken when it is not.

@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <unordered_set>
 
 #include "artfs/options.hpp"
 #include "artfs/store.hpp"
@@ -28,6 +29,14 @@ namespace artfs::vol {
 
 class Flusher;
 
+// Of logged writes. Relaxed: they order nothing.
+struct LoggedFigures {
+  std::atomic<std::uint64_t> standing_bytes{0};  // in records now
+  std::atomic<std::uint64_t> writes{0};          // transactions, since the opening
+  std::atomic<std::uint64_t> bytes{0};
+  std::atomic<std::uint64_t> folds{0};
+};
+
 struct Core {
   std::unique_ptr<Store> store;
   Tree tree;
@@ -39,8 +48,10 @@ struct Core {
   InodeLocks locks;
   std::optional<InoAllocator> inos;
   OpenInodes open;
-  std::atomic<AccessTimePolicy> access_times;  // relaxed: a read beside a change may use either
-  Flusher* flusher = nullptr;                  // owned by VolumeImpl, outlives every call
+  LoggedFigures logged;
+  std::unordered_set<std::uint64_t> unreadable;  // a logged write is damaged; filled at open
+  std::atomic<AccessTimePolicy> access_times;    // relaxed: a read beside a change may use either
+  Flusher* flusher = nullptr;                    // owned by VolumeImpl, outlives every call
 
   [[nodiscard]] bool read_only() const noexcept { return options.store.read_only; }
 };

@@ -15,11 +15,18 @@ namespace {
 
 using format::Inode;
 
+// restore_logged() found a record that it could not understand.
+Result<void> check_readable(const Core& core, Ino ino) {
+  if (core.unreadable.contains(ino.raw)) return fail(Errc::record_corrupt, ino.raw);
+  return {};
+}
+
 }  // namespace
 
 Result<void> load_contents(Core& core, InodeState& state) {
   if (state.gone) return fail(Errc::inode_not_found, state.ino.raw);
   if (state.loaded) return {};
+  ARTFS_TRY(check_readable(core, state.ino));
   const Inode inode = ARTFS_TRY(load_inode(core, state.ino));
   if (inode.is_directory()) return fail(Errc::is_a_directory, state.ino.raw);
   if (!inode.is_regular()) return fail(Errc::invalid_argument, state.ino.raw);
@@ -92,7 +99,7 @@ void mark_dirty(Core& core, InodeState& state) {
 
 Result<void> write_through(Core& core, Ino ino) {
   if (core.options.store.durability != Durability::strict) return {};
-  return core.flusher->flush_one(ino);
+  return core.flusher->log_one(ino);
 }
 
 Result<void> make_room(Core& core) {
@@ -109,7 +116,10 @@ Result<Opened> open_file(Core& core, Ino ino, OpenMode mode) {
   if (state->gone || state->reclaiming) return fail(Errc::inode_not_found, ino.raw);
   if (!state->loaded) {
     const Inode inode = ARTFS_TRY(load_inode(core, ino));
-    if (inode.is_regular()) adopt_inode(*state, inode);
+    if (inode.is_regular()) {
+      ARTFS_TRY(check_readable(core, ino));
+      adopt_inode(*state, inode);
+    }
   }
   ARTFS_TRY(may_open(state->flags, mode));
   ++state->opens;

@@ -34,6 +34,17 @@ struct PendingTimes {
   [[nodiscard]] bool any() const noexcept { return atime || mtime || ctime; }
 };
 
+// Logged writes that stand, keys "p/<ino>/<first>" up to the one before `next`.
+struct LoggedRecords {
+  std::uint64_t first = 1;
+  std::uint64_t next = 1;
+  std::optional<std::uint64_t> removals;  // from here on: of a deferred flush
+  std::uint64_t bytes = 0;                // of the file
+  std::uint64_t blocks = 0;               // touched, once per record
+
+  [[nodiscard]] bool any() const noexcept { return first < next; }
+};
+
 struct InodeState {
   explicit InodeState(Ino number) noexcept : ino(number) {}
 
@@ -49,21 +60,23 @@ struct InodeState {
   bool atime_due ARTFS_GUARDED_BY(mutex) = false;       // relatime: not later than the last change
   std::int64_t atime_seconds ARTFS_GUARDED_BY(mutex) = 0;  // relatime: moves when a day old
   PendingTimes pending ARTFS_GUARDED_BY(mutex);
+  LoggedRecords logged ARTFS_GUARDED_BY(mutex);
   std::optional<Error> write_error ARTFS_GUARDED_BY(mutex);  // latched until the last release
   std::uint32_t opens ARTFS_GUARDED_BY(mutex) = 0;
-  bool orphan ARTFS_GUARDED_BY(mutex) = false;      // "o/" stands, nlink is 0
-  bool unnamed ARTFS_GUARDED_BY(mutex) = false;     // an orphan that never had a name: link() may
-  bool referenced ARTFS_GUARDED_BY(mutex) = false;  // an orphan the front end has not forgotten
-  bool gone ARTFS_GUARDED_BY(mutex) = false;        // the record was erased
-  bool queued ARTFS_GUARDED_BY(mutex) = false;      // in the dirty queue
-  bool reclaiming ARTFS_GUARDED_BY(mutex) = false;  // somebody is freeing the orphan's blocks
+  bool orphan ARTFS_GUARDED_BY(mutex) = false;       // "o/" stands, nlink is 0
+  bool unnamed ARTFS_GUARDED_BY(mutex) = false;      // an orphan that never had a name: link() may
+  bool referenced ARTFS_GUARDED_BY(mutex) = false;   // an orphan the front end has not forgotten
+  bool gone ARTFS_GUARDED_BY(mutex) = false;         // the record was erased
+  bool queued ARTFS_GUARDED_BY(mutex) = false;       // in the dirty queue
+  bool fold_queued ARTFS_GUARDED_BY(mutex) = false;  // in the queue of logged ones
+  bool reclaiming ARTFS_GUARDED_BY(mutex) = false;   // somebody is freeing the orphan's blocks
 
   [[nodiscard]] bool dirty() const ARTFS_REQUIRES(mutex) {
     return buffer.dirty() || buffer.flushing() || pending.any();
   }
 
   [[nodiscard]] bool idle() const ARTFS_REQUIRES(mutex) {
-    return opens == 0 && !orphan && !queued && !reclaiming && !dirty();
+    return opens == 0 && !orphan && !queued && !fold_queued && !reclaiming && !dirty();
   }
 
  private:

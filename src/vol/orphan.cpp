@@ -8,6 +8,7 @@
 #include "format/key.hpp"
 #include "vol/flusher.hpp"
 #include "vol/inode.hpp"
+#include "vol/logged.hpp"
 
 namespace artfs::vol {
 namespace {
@@ -29,6 +30,7 @@ Result<void> erase_xattrs(Core& core, Txn& txn, Ino ino, const Inode& inode) {
 // The record, what hangs on it, and the counts.
 Result<void> erase_inode(Core& core, Txn& txn, Ino ino, const Inode& inode) {
   ARTFS_TRY(erase_xattrs(core, txn, ino, inode));
+  ARTFS_TRY(erase_logged(core, txn, ino, inode));
   txn.erase(core.tree, format::inode_key(ino));
   count(core, txn, VolumeCounter::inodes, -1);
   if (inode.is_directory()) count(core, txn, VolumeCounter::directories, -1);
@@ -76,10 +78,11 @@ Result<void> reclaim(Core& core, Ino ino) {
 }
 
 // True: the orphan is ours to reclaim.
-bool claim(InodeState& state) {
+bool claim(Core& core, InodeState& state) {
   const base::MutexLock lock(state.mutex);
   if (!state.orphan || state.reclaiming || state.opens > 0 || state.referenced) return false;
   if (state.buffer.flushing()) return false;  // the flusher comes back to it
+  forget_logged(core, state);
   state.buffer.discard();
   state.pending = {};
   state.reclaiming = true;
@@ -117,13 +120,14 @@ void finish_last_link(Core& core, Ino ino, AfterUnlink after) noexcept {
   const base::MutexLock lock(state->mutex);
   state->gone = true;
   state->pending = {};
+  forget_logged(core, *state);
   if (!state->buffer.flushing()) state->buffer.discard();
 }
 
 void reclaim_if_unused(Core& core, Ino ino, bool here) noexcept {
   const OpenInodes::Ref state = core.open.find(ino);
   if (!state) return;
-  if (!claim(*state)) return;
+  if (!claim(core, *state)) return;
   const Result<Inode> inode = load_inode(core, ino);
   if (!here && inode && inode->units > reclaim_here_units_max) {
     core.flusher->reclaim_later(ino);

@@ -221,7 +221,7 @@ Result<void> rename(Core& core, const Renaming& what) {
     // A crash after the rename must not show an empty file where the old contents were: the new
     // contents come first in the log.
     if (replaces && move.source.type == format::mode_regular) {
-      ARTFS_TRY(core.flusher->flush_one(move.source.ino));
+      ARTFS_TRY(core.flusher->log_one(move.source.ino));
     }
     if (!ARTFS_TRY(try_rename(core, move))) continue;
     if (replaces) reclaim_if_unused(core, move.target->ino, false);

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "format/logged.hpp"
 #include "vol/check.hpp"
 #include "vol/ino_allocator.hpp"
 #include "vol/inode.hpp"
@@ -92,6 +93,7 @@ Result<RepairReport> Repair::run() {
   ARTFS_TRY(rebuild_numbers());
   ARTFS_TRY(scan_xattrs());
   ARTFS_TRY(scan_extents());
+  ARTFS_TRY(scan_logged());
   ARTFS_TRY(write_records());
   ARTFS_TRY(write_counters());
   ARTFS_TRY(rebuild_free_space());
@@ -141,6 +143,29 @@ Result<void> Repair::scan_marks() {
                     });
 }
 
+// One that is damaged keeps its whole file from being read, so it goes.
+Result<void> Repair::scan_logged() {
+  return scan_class(
+      format::logged_class, false,
+      [this](const format::ParsedKey& key, const ScanEntry& entry) -> Result<void> {
+        RepairFacts* const owner = facts_of(key.ino.raw);
+        if (owner != nullptr && owner->is_damaged) return {};
+        if (owner == nullptr || owner->is_dropped || owner->type != format::mode_regular) {
+          if (owner == nullptr || !owner->is_dropped) {
+            did("a logged write belongs to inode {}, which is no file: removed", key.ino.raw);
+          }
+          return batch_.erase(tree_, entry.key);
+        }
+        if (!format::decode_logged(key.ino, entry.value)) {
+          did("inode {}: logged write {} is damaged: removed, its bytes are lost", key.ino.raw,
+              key.number);
+          return batch_.erase(tree_, entry.key);
+        }
+        owner->has_logged = true;
+        return {};
+      });
+}
+
 Result<void> Repair::scan_xattrs() {
   return scan_class(format::xattrs_class, true,
                     [this](const format::ParsedKey& key, const ScanEntry& entry) -> Result<void> {
@@ -179,6 +204,10 @@ bool Repair::correct(std::uint64_t ino, const RepairFacts& facts, format::Inode&
   set(inode.large_xattrs, facts.xattrs_found, "large attributes");
   if (inode.is_regular() && !facts.has_damaged_extents) {
     set(inode.units, facts.units_found, "units of 4 KiB");
+  }
+  if (facts.has_logged && (inode.flags & format::inode_has_logged) == 0) {
+    did("inode {}: has logged writes, and the record did not say so", ino);
+    inode.flags |= format::inode_has_logged;
   }
   return report_.repairs != before;
 }

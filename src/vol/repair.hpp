@@ -6,7 +6,8 @@
 //             counters, free space, references of blocks) is
 //             made anew from them. Names of nothing go; inodes that lost their name get one in
 //             "lost+found"; a directory whose record is lost but whose entries are there is made anew
-//             with mode 0700; marked orphans are reclaimed as at a mount. Left as they are, for
+//             with mode 0700; marked orphans are reclaimed as at a mount; logged writes of nobody, and such that cannot be
+//             understood, go. Left as they are, for
 //             check() to say: damaged inode records and extents, blocks that two files claim, bytes
 //             behind the end of a file. Space that only a damaged extent can explain stays unused.
 //             Nothing at all is done when the store's own verify() is not clean, or the volume's settings
@@ -75,6 +76,7 @@ struct RepairFacts {
   bool is_dropped = false;  // an orphan: all it has goes
   bool is_new = false;      // the record is made by the repair
   bool has_damaged_extents = false;
+  bool has_logged = false;
 
   [[nodiscard]] bool is_directory() const noexcept { return type == format::mode_directory; }
 };
@@ -107,6 +109,7 @@ class Repair {
   [[nodiscard]] Result<void> scan_inodes();
   [[nodiscard]] Result<void> scan_marks();
   [[nodiscard]] Result<void> scan_xattrs();
+  [[nodiscard]] Result<void> scan_logged();
   [[nodiscard]] Result<void> make_root();
   [[nodiscard]] Result<void> write_records();
   [[nodiscard]] Result<void> write_new(std::uint64_t ino, const RepairFacts& facts);

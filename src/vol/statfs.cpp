@@ -43,6 +43,10 @@ VolumeStats stats(const Core& core) {
   out.blocks_indexed = space.blocks_indexed;
   out.blocks_shared = space.blocks_shared;
   out.write_buffer_bytes = core.bytes->buffered_bytes();
+  out.logged_writes = core.logged.writes.load(std::memory_order_relaxed);
+  out.logged_bytes = core.logged.bytes.load(std::memory_order_relaxed);
+  out.logged_bytes_standing = core.logged.standing_bytes.load(std::memory_order_relaxed);
+  out.folds = core.logged.folds.load(std::memory_order_relaxed);
   out.block_cache = core.bytes->block_cache();
   out.open_files = core.open.size();
   out.orphans = counter(core, format::VolumeCounter::orphans);

@@ -8,6 +8,7 @@
 #include "vol/check.hpp"
 #include "vol/file.hpp"
 #include "vol/inode.hpp"
+#include "vol/logged.hpp"
 #include "vol/numbering.hpp"
 #include "vol/orphan.hpp"
 
@@ -23,6 +24,16 @@ format::Inode root_inode(const FormatOptions& options) {
   root.parent = root_ino;
   root.atime = root.mtime = root.ctime = root.btime = now();
   return root;
+}
+
+// Programs that know less must refuse the volume before anything of this version is in it.
+Result<void> write_version(Core& core) {
+  if (core.settings.version == format::volume_settings_version) return {};
+  core.settings.version = format::volume_settings_version;
+  Txn txn;
+  txn.put(core.tree, format::volume_settings_key, format::encode(core.settings));
+  ARTFS_TRY(core.store->commit(txn));
+  return {};
 }
 
 }  // namespace
@@ -106,9 +117,11 @@ Result<std::unique_ptr<VolumeImpl>> VolumeImpl::open_store(std::unique_ptr<Store
   if (!core.read_only()) {
     if (!options.keep_orphans) ARTFS_TRY(reclaim_all_orphans(core));
     ARTFS_TRY(core.inos->reserve_ahead());
+    ARTFS_TRY(write_version(core));
     if (!core.settings.is_numbered) ARTFS_TRY(number_entries(core));
-    volume->flusher_.start();
   }
+  ARTFS_TRY(restore_logged(core));
+  if (!core.read_only()) volume->flusher_.start();
   volume->closed_ = false;
   return volume;
 }
@@ -128,7 +141,7 @@ Result<void> VolumeImpl::sync() {
 Result<void> VolumeImpl::fsync(Ino ino) {
   if (core_.read_only()) return {};
   if (core_.options.store.durability == Durability::relaxed) return flush(core_, ino);
-  const Result<void> flushed = flusher_.flush_all();
+  const Result<void> flushed = flusher_.log_all();
   ARTFS_TRY(flush(core_, ino));
   // What another file could not write out is reported there; a device that fails is everybody's.
   if (!flushed &&

@@ -50,7 +50,11 @@ class Life {
   }
 
   bool one() {
-    switch (below(8)) {
+    switch (below(11)) {
+      case 8:
+      case 9:
+      case 10:
+        return write_and_fsync();
       case 0:
         return make();
       case 1:
@@ -105,6 +109,21 @@ class Life {
       default:
         return files_.rename(name(), name());
     }
+  }
+
+  // What a database does: small, synced, over and over the same bytes.
+  bool write_and_fsync() {
+    const std::string path = name();
+    if (!files_.is_file(path) && !files_.create(path)) return false;
+    if (!files_.is_file(path)) return true;  // another kind of file, or no directory
+    const std::size_t size = files_.size_of(path);
+    for (std::uint64_t i = below(4); i < 4; ++i) {
+      const std::size_t at = below(3) == 0 ? size : below(size + 1);
+      std::string bytes = data();
+      bytes.resize(std::min<std::size_t>(bytes.size(), 1 + below(9000)));
+      if (!files_.write(path, at, bytes) || !files_.fsync(path)) return false;
+    }
+    return true;
   }
 
   bool change_bytes() {

@@ -191,6 +191,8 @@ class FileHistory {
     floors_.clear();
     touched_.clear();
     attributes_.clear();
+    // Space of bytes that are only logged is an estimate until they are written to blocks.
+    space_is_known_ = volume.stats().logged_bytes_standing == 0;
     std::map<NodeId, std::vector<Version>> kept;
     for (auto& [id, versions] : versions_) {
       if (now.nodes.contains(id)) kept[id] = {{.at = 0, .bytes = versions.back().bytes}};
@@ -320,9 +322,9 @@ class FileHistory {
     return false;
   }
 
-  static bool same(const Attr& left, const Attr& right) {
+  [[nodiscard]] bool same(const Attr& left, const Attr& right) const {
     return left.ino == right.ino && left.size == right.size &&
-           left.blocks_512 == right.blocks_512 && left.mtime == right.mtime &&
+           (left.blocks_512 == right.blocks_512 || !space_is_known_) && left.mtime == right.mtime &&
            left.ctime == right.ctime && left.btime == right.btime && left.rdev == right.rdev;
   }
 
@@ -344,6 +346,7 @@ class FileHistory {
   std::map<NodeId, std::vector<Version>> versions_;
   std::vector<Floor> floors_;
   std::map<NodeId, Attr> attributes_;  // at the barrier
+  bool space_is_known_ = true;         // their blocks
   std::set<NodeId> touched_;           // since
 };
 

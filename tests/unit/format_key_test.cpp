@@ -16,6 +16,8 @@ TEST_CASE("format key: keys of each class are spelled as the design says", "[uni
   CHECK(extent_key(Ino{0x102}, 0x102).view() == "e/" + number + "/" + number);
   CHECK(xattr_key(Ino{0x102}, "user.a").view() == "x/" + number + "/user.a");
   CHECK(orphan_key(Ino{0x102}).view() == "o/" + number);
+  CHECK(logged_key(Ino{0x102}, 0x102).view() == "p/" + number + "/" + number);
+  CHECK(parse_key(logged_key(Ino{0x102}, 7))->number == 7);
 }
 
 TEST_CASE("format key: key order is the order of the numbers", "[unit][format]") {

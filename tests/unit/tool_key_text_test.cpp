@@ -4,6 +4,7 @@
 #include "format/dirent.hpp"
 #include "format/inode.hpp"
 #include "format/key.hpp"
+#include "format/logged.hpp"
 #include "tool/key_text.hpp"
 
 using namespace artfs;
@@ -46,6 +47,18 @@ TEST_CASE("key text: dirents and inodes are told, the rest is bytes", "[unit][to
                           format::encode_by_number({.dirent = linked, .name = "a\n"})) ==
         "inode 9 type 100000 number 70 name a\\x0a");
   CHECK(volume_value_text(format::xattr_key(Ino{1}, "user.x"), "v\n") == "v\\x0a");
+}
+
+TEST_CASE("key text: a logged write tells where its bytes stand", "[unit][tool]") {
+  const format::Key key = format::logged_key(Ino{9}, 3);
+  CHECK(volume_key_text(key) == "p/9/3");
+  CHECK(volume_key_prefix("p/9/3") == key.view());
+  const format::LoggedWrite write{.size = 9000,
+                                  .cut = 100,
+                                  .cleared = {{.first = 2, .count = 3}},
+                                  .spans = {{.offset = 50, .bytes = "abc"}}};
+  CHECK(volume_value_text(key, format::encode(write)) == "size 9000 cut 100 clear 2+3 write 50+3");
+  CHECK(volume_value_text(key, "bad") == "bad");
 }
 
 TEST_CASE("key text: the flags of an inode are letters, and nothing when there are none",
