@@ -7,7 +7,9 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <chrono>
+#include <ctime>
 #include <fstream>
 #include <string>
 
@@ -73,6 +75,58 @@ Result<std::uint64_t> count_entries(Volume& volume, Ino directory, std::uint64_t
   return entries;
 }
 
+double cpu_seconds() {
+  return static_cast<double>(std::clock()) / CLOCKS_PER_SEC;
+}
+
+// As READDIRPLUS does: two dozen entries a request, each with its attributes, read by one look-up each or ahead.
+Result<bool> list_with_attributes(Volume& volume, bool is_ahead) {
+  constexpr int entries_per_request = 24;
+  const double start = cpu_seconds();
+  std::uint64_t entries = 0;
+  std::uint64_t missing = 0;
+  const std::unique_ptr<DirStream> top = ARTFS_TRY(volume.open_dir(root_ino));
+  while (const DirEntry* folder = ARTFS_TRY(top->next())) {
+    const std::unique_ptr<DirStream> stream = ARTFS_TRY(volume.open_dir(folder->ino));
+    for (int i = 0;; ++i) {
+      if (i % entries_per_request == 0) stream->forget_attributes();
+      const DirEntry* const entry =
+          is_ahead ? ARTFS_TRY(stream->next_with_attributes()) : ARTFS_TRY(stream->next());
+      if (entry == nullptr) break;
+      ++entries;
+      const bool is_dot = entry->name == "." || entry->name == "..";
+      const bool has_attributes =
+          is_ahead ? stream->attributes() != nullptr : volume.getattr(entry->ino).has_value();
+      missing += has_attributes || is_dot ? 0 : 1;
+    }
+  }
+  fmt::print("{} entries listed with attributes read {}: {:.0f} ns of processor time each\n",
+             entries, is_ahead ? "ahead" : "one by one",
+             (cpu_seconds() - start) * 1e9 / static_cast<double>(entries));
+  return missing == 0;
+}
+
+// Twice: from the device, then with what the cache holds of it.
+Result<bool> walk(Volume& volume, std::uint64_t wanted) {
+  for (const char* state : {"cold", "warm"}) {
+    const auto start = Clock::now();
+    const double start_cpu = cpu_seconds();
+    std::uint64_t entries = 0;
+    std::uint64_t bytes = 0;
+    ARTFS_TRY(volume.walk(root_ino, {}, [&](const WalkEntry& entry) {
+      if (entry.depth > 0 && !entry.error) ++entries;
+      bytes += entry.attr.size;
+      return true;
+    }));
+    const double cpu_s = cpu_seconds() - start_cpu;
+    fmt::print("{} entries, {} bytes walked {} in {:.2f} s, {:.0f} ns of processor time each\n",
+               entries, bytes, state, seconds_since(start),
+               cpu_s * 1e9 / static_cast<double>(std::max<std::uint64_t>(entries, 1)));
+    if (entries != wanted) return false;
+  }
+  return true;
+}
+
 Result<bool> run(const Options& options) {
   ARTFS_TRY(Volume::format(options.store, {}));
   auto start = Clock::now();
@@ -89,6 +143,9 @@ Result<bool> run(const Options& options) {
   start = Clock::now();
   const std::uint64_t entries = ARTFS_TRY(count_entries(*volume, root_ino, 1));
   fmt::print("{} entries listed in {:.2f} s\n", entries, seconds_since(start));
+  const bool is_walked = ARTFS_TRY(walk(*volume, options.files + options.directories));
+  const bool is_listed = ARTFS_TRY(list_with_attributes(*volume, false)) &&
+                         ARTFS_TRY(list_with_attributes(*volume, true));
   const std::uint64_t limit = options.cache_mib + allowance_mib;
   const std::uint64_t peak = peak_resident_mib();
   fmt::print("peak resident size {} MiB, limit {} MiB\n", peak, limit);
@@ -97,7 +154,8 @@ Result<bool> run(const Options& options) {
   fmt::print("checked in {:.1f} s, {} problems\n", seconds_since(start), report.problems.size());
   for (const std::string& problem : report.problems) fmt::print("{}\n", problem);
   ARTFS_TRY(volume->close());
-  return entries == options.files + options.directories && peak < limit && report.problems.empty();
+  return entries == options.files + options.directories && is_walked && is_listed && peak < limit &&
+         report.problems.empty();
 }
 
 }  // namespace
