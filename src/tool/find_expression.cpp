@@ -137,7 +137,7 @@ struct Word {
   bool value = true;
 };
 
-constexpr std::array words = {
+constexpr std::array known_words = {
     Word{.name = "name", .kind = Kind::name},
     Word{.name = "iname", .kind = Kind::name, .flags = FNM_CASEFOLD},
     Word{.name = "path", .kind = Kind::path},
@@ -289,7 +289,7 @@ class FindParser {
     name.remove_prefix(name.starts_with("--") ? 2 : 1);
     left_ = left_.subspan(1);
     if (name == "maxdepth" || name == "mindepth") return parse_depth(text, name == "maxdepth");
-    for (const Word& word : words) {
+    for (const Word& word : known_words) {
       if (word.name == name) return parse_word(text, word);
     }
     return fail("{}: unknown test: see artfs find --help", text);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // many_files: very many files through the library: memory stays in bounds, reopening is quick, all are there.
 //
-// usage: many_files STORE [--files N] [--directories N] [--cache MIB]
+// usage: many_files STORE [--files N] [--directories N] [--cache MIB] [--lookups N]
 // Makes the store. Fails when the resident size passes the cache and write buffer budgets + 128 MiB, when an
 // entry is missing, or when the check finds a problem. Prints what it measured.
 #include <fmt/format.h>
@@ -11,7 +11,9 @@
 #include <chrono>
 #include <ctime>
 #include <fstream>
+#include <random>
 #include <string>
+#include <string_view>
 
 #include "artfs/volume.hpp"
 
@@ -25,6 +27,7 @@ struct Options {
   std::uint64_t files = 1'000'000;
   std::uint64_t directories = 1'000;
   std::uint64_t cache_mib = 64;
+  std::uint64_t lookups = 100'000;
 };
 
 constexpr std::uint64_t allowance_mib = 128;
@@ -33,10 +36,10 @@ double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-std::uint64_t peak_resident_mib() {
+std::uint64_t resident_mib(std::string_view field) {
   std::ifstream status("/proc/self/status");
   for (std::string line; std::getline(status, line);) {
-    if (line.starts_with("VmHWM:")) return std::stoull(line.substr(6)) / 1024;
+    if (line.starts_with(field)) return std::stoull(line.substr(field.size())) / 1024;
   }
   return 0;
 }
@@ -127,6 +130,33 @@ Result<bool> walk(Volume& volume, std::uint64_t wanted) {
   return true;
 }
 
+// Of files there are and, every other time, of one there is not; each is looked at and forgotten, as by a kernel.
+Result<void> look_up(Volume& volume, const Options& options, std::uint64_t count) {
+  std::mt19937_64 random(count);
+  for (std::uint64_t i = 0; i < count; ++i) {
+    const std::uint64_t file = random() % options.files;
+    const std::string folder = fmt::format("dir-{:05}", file % options.directories);
+    const Attr dir = ARTFS_TRY(volume.lookup(root_ino, folder));
+    const bool exists = i % 2 == 0;
+    const Result<Attr> found =
+        volume.lookup(dir.ino, fmt::format("{}-{:08}", exists ? "file" : "none", file));
+    if (found.has_value() != exists) return fail(Errc::entry_not_found, file);
+    if (found) volume.forget(found->ino);
+  }
+  return {};
+}
+
+// What a volume keeps may not grow with the names it was ever asked for.
+Result<bool> look_up_many(Volume& volume, const Options& options) {
+  constexpr std::uint64_t growth_max_mib = 64;
+  ARTFS_TRY(look_up(volume, options, options.lookups / 10 + 1));  // fills the cache
+  const std::uint64_t before = resident_mib("VmRSS:");
+  ARTFS_TRY(look_up(volume, options, options.lookups));
+  const std::uint64_t after = resident_mib("VmRSS:");
+  fmt::print("{} look-ups: resident size {} -> {} MiB\n", options.lookups, before, after);
+  return after < before + growth_max_mib;
+}
+
 Result<bool> run(const Options& options) {
   ARTFS_TRY(Volume::format(options.store, {}));
   auto start = Clock::now();
@@ -146,16 +176,17 @@ Result<bool> run(const Options& options) {
   const bool is_walked = ARTFS_TRY(walk(*volume, options.files + options.directories));
   const bool is_listed = ARTFS_TRY(list_with_attributes(*volume, false)) &&
                          ARTFS_TRY(list_with_attributes(*volume, true));
+  const bool is_bounded = ARTFS_TRY(look_up_many(*volume, options));
   const std::uint64_t limit = options.cache_mib + allowance_mib;
-  const std::uint64_t peak = peak_resident_mib();
+  const std::uint64_t peak = resident_mib("VmHWM:");
   fmt::print("peak resident size {} MiB, limit {} MiB\n", peak, limit);
   start = Clock::now();
   const CheckReport report = ARTFS_TRY(volume->check());
   fmt::print("checked in {:.1f} s, {} problems\n", seconds_since(start), report.problems.size());
   for (const std::string& problem : report.problems) fmt::print("{}\n", problem);
   ARTFS_TRY(volume->close());
-  return entries == options.files + options.directories && is_walked && is_listed && peak < limit &&
-         report.problems.empty();
+  return entries == options.files + options.directories && is_walked && is_listed && is_bounded &&
+         peak < limit && report.problems.empty();
 }
 
 }  // namespace
@@ -167,6 +198,7 @@ int main(int argc, char** argv) {
   app.add_option("--files", options.files);
   app.add_option("--directories", options.directories);
   app.add_option("--cache", options.cache_mib);
+  app.add_option("--lookups", options.lookups);
   CLI11_PARSE(app, argc, argv);
   const Result<bool> good = run(options);
   if (!good) fmt::print(stderr, "many_files: {}\n", to_text(good.error()));
