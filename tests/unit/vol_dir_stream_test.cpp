@@ -422,6 +422,20 @@ TEST_CASE(
     options.store.read_only = true;
     const auto volume = test::must_open_volume(disk, options);
     CHECK(listed(*volume, 100) == wanted);
+    std::multiset<std::string> walked = {".", ".."};
+    CHECK(*volume->walk(dir, {}, [&](const WalkEntry& entry) {
+      CHECK_FALSE(entry.error.has_value());
+      if (entry.depth == 1) walked.emplace(entry.name);
+      return true;
+    }));
+    CHECK(walked == wanted);
+    const auto stream = *volume->open_dir(dir);
+    std::multiset<std::string> shown;
+    while (const DirEntry* entry = *stream->next_with_attributes()) {
+      if (stream->attributes() != nullptr) CHECK(stream->attributes()->ino == entry->ino);
+      shown.emplace(entry->name);
+    }
+    CHECK(shown == wanted);
     test::require_clean(*volume);
   }
   for (int life = 0; life < 2; ++life) {
