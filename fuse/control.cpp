@@ -16,16 +16,19 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <thread>
+#include <vector>
 
 #include "base/log.hpp"
 #include "base/unique_fd.hpp"
+#include "fuse/control_walk.hpp"
 
 namespace artfs::fuse {
 
 namespace {
 
 constexpr const char* socket_name = "control";
-constexpr std::size_t request_bytes_max = 64;
+constexpr std::size_t request_bytes_max = 16 * kib;  // a path in hex
+constexpr std::size_t walks_max = 16;
 
 tl::unexpected<Error> fail_errno() {
   return fail(Errc::io_failed, static_cast<std::uint64_t>(errno));
@@ -151,6 +154,7 @@ class Server final : public ControlServer {
     static_cast<void>(!::write(end_.get(), &one, sizeof one));
     thread_.join();
     scrub_.reset();
+    walks_.clear();
     ::unlinkat(directory_.get(), socket_name, 0);
   }
 
@@ -171,7 +175,7 @@ class Server final : public ControlServer {
   void answer(base::UniqueFd client) {
     limit_waiting(client.get(), 5);
     std::string request;
-    std::array<char, request_bytes_max> chunk{};
+    std::array<char, 4096> chunk{};
     while (!request.ends_with('\n') && request.size() < request_bytes_max) {
       const ssize_t got = ::recv(client.get(), chunk.data(), chunk.size(), 0);
       if (got < 0 && errno == EINTR) continue;
@@ -180,6 +184,8 @@ class Server final : public ControlServer {
     }
     if (const auto rate = scrub_rate(request)) {
       start_scrub(std::move(client), *rate);
+    } else if (request.starts_with("walk ")) {
+      start_walk(std::move(client), request);
     } else {
       send_all(client.get(), reply_to(request) + "\n");
     }
@@ -208,6 +214,21 @@ class Server final : public ControlServer {
     scrub_ = std::make_unique<Scrub>(volume_, std::move(client), rate);
   }
 
+  void start_walk(base::UniqueFd client, std::string_view request) {
+    request.remove_suffix(request.ends_with('\n') ? 1 : 0);
+    auto parsed = parse_walk_request(request);
+    std::erase_if(walks_, [](const auto& walk) { return walk->is_done(); });
+    if (!parsed) {
+      send_all(client.get(), refusal("invalid_argument", "walk ROOT LEVELS PATH-IN-HEX") + "\n");
+    } else if (walks_.size() == walks_max) {
+      send_all(client.get(),
+               refusal("busy", "too many find, du and ls are under way: wait for one") + "\n");
+    } else {
+      walks_.push_back(
+          std::make_unique<ControlWalk>(volume_, std::move(client), *std::move(parsed)));
+    }
+  }
+
   std::string reply_to(const std::string& request) {
     if (request == "stats\n") {
       auto stats = nlohmann::json::parse(to_json(volume_.stats()), nullptr, false);
@@ -220,7 +241,7 @@ class Server final : public ControlServer {
       if (synced) return R"({"ok":true})";
       return refusal(name_of(synced.error().code), to_text(synced.error()));
     }
-    return refusal("invalid_argument", "requests are: stats, sync, scrub N");
+    return refusal("invalid_argument", "requests are: stats, sync, scrub N, walk");
   }
 
   base::UniqueFd directory_;
@@ -228,8 +249,9 @@ class Server final : public ControlServer {
   base::UniqueFd end_;
   const std::string mount_point_;
   Volume& volume_;
-  std::unique_ptr<Scrub> scrub_;  // the thread's
-  std::thread thread_;            // last: starts when the rest is there
+  std::unique_ptr<Scrub> scrub_;                     // the thread's
+  std::vector<std::unique_ptr<ControlWalk>> walks_;  // the thread's
+  std::thread thread_;                               // last: starts when the rest is there
 };
 
 }  // namespace
@@ -263,14 +285,19 @@ Result<std::unique_ptr<ControlServer>> ControlServer::start(const std::string& s
       std::make_unique<Server>(std::move(directory), std::move(listener), mount_point, volume));
 }
 
-Result<std::string> control_request(const std::string& store_path, const std::string& request,
-                                    const std::function<void(const std::string&)>& on_line) {
+Result<base::UniqueFd> control_connect(const std::string& store_path, const std::string& request) {
   const base::UniqueFd directory = ARTFS_TRY(open_directory(store_path));
   const sockaddr_un address = ARTFS_TRY(address_in(directory));
-  const base::UniqueFd socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  base::UniqueFd socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
   if (!socket) return fail_errno();
   if (::connect(socket.get(), as_sockaddr(address), sizeof address) != 0) return fail_errno();
   send_all(socket.get(), request + "\n");
+  return socket;
+}
+
+Result<std::string> control_request(const std::string& store_path, const std::string& request,
+                                    const std::function<void(const std::string&)>& on_line) {
+  const base::UniqueFd socket = ARTFS_TRY(control_connect(store_path, request));
   std::string rest;  // read, but not a whole line yet
   std::string last;
   std::array<char, 4096> chunk{};

@@ -4,11 +4,13 @@
 // Contract:   one request line, one JSON line, end. "stats": {"ok":true,"mount_point":...,"stats":{...}}.
 //             "sync": {"ok":true} once everything acknowledged before is on disk. "scrub N" (bytes per
 //             second, 0: as fast as it goes): several times a second {"progress":{...}}, at the end
-//             {"ok":true,"report":{...}}; a client that goes away ends it; one at a time. Anything
-//             else, and failures: {"ok":false,"error":...,"text":...}. Only root and the daemon's own user are
-//             answered. The server is made by the holder of the store's lock: a socket that is
-//             already there is stale and replaced; it is removed at the end.
-// Threading:  one thread serves, another one scrubs; a client that is silent for 5 s is dropped.
+//             {"ok":true,"report":{...}}; a client that goes away ends it; one at a time. "walk ROOT LEVELS
+//             PATH": control_walk.hpp; up to 16 at a time. Anything else, and failures:
+//             {"ok":false,"error":...,"text":...}. Only root and the daemon's own user are answered. The
+//             server is made by the holder of the store's lock: a socket that is already there is stale and
+//             replaced; it is removed at the end.
+// Threading:  one thread serves, another one scrubs, each walk has its own; a client that is silent for 5 s
+//             is dropped.
 // Errors:     io_failed with the errno; for the client ENOENT and ECONNREFUSED mean: nobody serves.
 #pragma once
 
@@ -17,6 +19,8 @@
 #include <string>
 
 #include "artfs/volume.hpp"
+
+#include "base/unique_fd.hpp"
 
 namespace artfs::fuse {
 
@@ -27,6 +31,10 @@ class ControlServer {
                                                                     Volume& volume);
   virtual ~ControlServer() = default;
 };
+
+// Sends one request; the reply is to be read from the socket.
+[[nodiscard]] Result<base::UniqueFd> control_connect(const std::string& store_path,
+                                                     const std::string& request);
 
 // Sends one request and returns the last line of the reply; `on_line` gets those before it.
 [[nodiscard]] Result<std::string> control_request(

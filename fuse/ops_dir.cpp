@@ -18,20 +18,25 @@ class DirHandle {
  public:
   explicit DirHandle(std::unique_ptr<DirStream> stream) noexcept : stream_(std::move(stream)) {}
 
+  enum class Attributes : bool { no, yes };
+
   // Appends entries after `offset` to a buffer of `size` bytes; returns the bytes used.
-  template <typename AppendEntry>
+  template <Attributes attributes, typename AppendEntry>
   Result<std::size_t> fill(std::int64_t offset, std::size_t size, const AppendEntry& append) {
     const base::MutexLock lock(mutex_);
     if (offset != position_ || offset == 0) ARTFS_TRY(stream_->seek(offset));
+    // The kernel takes what a reply says for newer than all that was replied before the request.
+    stream_->forget_attributes();
     position_ = offset;
     std::size_t used = 0;
     while (true) {
-      const Result<const DirEntry*> next = stream_->next();
+      const Result<const DirEntry*> next =
+          attributes == Attributes::yes ? stream_->next_with_attributes() : stream_->next();
       // What was gathered is good; the error shows itself again at the next request.
       if (!next && used > 0) break;
       if (!next) return fail(next.error());
       if (*next == nullptr) break;
-      const std::size_t needed = append(**next, used, size - used);
+      const std::size_t needed = append(**next, stream_->attributes(), used, size - used);
       if (needed > size - used) {
         stream_->unread();
         break;
@@ -93,25 +98,24 @@ void op_readdir(fuse_req_t request, fuse_ino_t /*ino*/, std::size_t size, off_t 
   Reply reply(request);
   std::vector<char>& buffer = reply_buffer(size);
   NameBuffer name;
-  const auto append = [&](const DirEntry& entry, std::size_t used, std::size_t room) {
+  const auto append = [&](const DirEntry& entry, const Attr* /*attributes*/, std::size_t used,
+                          std::size_t room) {
     struct stat attr {};
     attr.st_ino = entry.ino.raw;
     attr.st_mode = entry.type;
     return fuse_add_direntry(request, buffer.data() + used, room, name(entry.name), &attr,
                              entry.offset);
   };
-  const Result<std::size_t> used = handle_of(*file).fill(offset, size, append);
+  const Result<std::size_t> used =
+      handle_of(*file).fill<DirHandle::Attributes::no>(offset, size, append);
   if (!used) return std::move(reply).error(used.error());
   std::move(reply).bytes({buffer.data(), *used});
 }
 
-// Attributes for one entry. "." and "..", and what vanished meanwhile, go without: node id 0 makes the
-// kernel list the name and link nothing.
-fuse_entry_param entry_with_attributes(Volume& volume, const DirEntry& entry) {
-  if (entry.name != "." && entry.name != "..") {
-    const Result<Attr> attr = volume.getattr(entry.ino);
-    if (attr) return to_entry(*attr);
-  }
+// "." and "..", and what vanished meanwhile, go without attributes: node id 0 makes the kernel list the name
+// and link nothing.
+fuse_entry_param entry_with_attributes(const DirEntry& entry, const Attr* attributes) {
+  if (attributes != nullptr) return to_entry(*attributes);
   fuse_entry_param bare{};
   bare.attr.st_ino = entry.ino.raw;
   bare.attr.st_mode = entry.type;
@@ -123,17 +127,14 @@ void op_readdirplus(fuse_req_t request, fuse_ino_t /*ino*/, std::size_t size, of
   Reply reply(request);
   std::vector<char>& buffer = reply_buffer(size);
   NameBuffer name;
-  Volume& volume = volume_of(request);
-  const auto append = [&](const DirEntry& entry, std::size_t used, std::size_t room) {
-    // Ask for the size first: an entry that does not fit shall not cost a descent.
-    const char* text = name(entry.name);
-    const std::size_t needed =
-        fuse_add_direntry_plus(request, nullptr, 0, text, nullptr, entry.offset);
-    if (needed > room) return needed;
-    const fuse_entry_param param = entry_with_attributes(volume, entry);
-    return fuse_add_direntry_plus(request, buffer.data() + used, room, text, &param, entry.offset);
+  const auto append = [&](const DirEntry& entry, const Attr* attributes, std::size_t used,
+                          std::size_t room) {
+    const fuse_entry_param param = entry_with_attributes(entry, attributes);
+    return fuse_add_direntry_plus(request, buffer.data() + used, room, name(entry.name), &param,
+                                  entry.offset);
   };
-  const Result<std::size_t> used = handle_of(*file).fill(offset, size, append);
+  const Result<std::size_t> used =
+      handle_of(*file).fill<DirHandle::Attributes::yes>(offset, size, append);
   if (!used) return std::move(reply).error(used.error());
   std::move(reply).bytes({buffer.data(), *used});
 }

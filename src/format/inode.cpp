@@ -30,7 +30,7 @@ bool known_type(std::uint32_t type) {
          type == mode_block || type == mode_regular || type == mode_symlink || type == mode_socket;
 }
 
-bool times_valid(const Inode& inode) {
+bool times_valid(const InodeFields& inode) {
   for (const Timestamp* time : {&inode.atime, &inode.mtime, &inode.ctime, &inode.btime}) {
     if (time->nanoseconds >= nanoseconds_per_second) return false;
   }
@@ -38,7 +38,7 @@ bool times_valid(const Inode& inode) {
 }
 
 // Which fields may be set depends on the type; checked before the bytes go out and after they come in.
-bool valid(const Inode& inode) {
+bool valid(const InodeFields& inode, std::size_t body_bytes) {
   if (!known_type(inode.type()) || inode.mode > (mode_type_mask | mode_permission_mask))
     return false;
   if ((inode.flags & ~inode_flags_known) != 0) return false;
@@ -49,9 +49,9 @@ bool valid(const Inode& inode) {
   if (inode.is_regular() == (inode.contents == Contents::none)) return false;
   if (!inode.is_regular() && inode.units != 0) return false;
   if (inode.is_symlink() || inode.contents == Contents::in_record) {
-    return inode.body.size() == inode.size;
+    return body_bytes == inode.size;
   }
-  if (!inode.body.empty()) return false;
+  if (body_bytes != 0) return false;
   return inode.is_regular() || inode.is_directory() || inode.size == 0;
 }
 
@@ -89,7 +89,18 @@ bool take_xattrs(std::string_view& rest, std::size_t count, std::vector<InodeXat
   return true;
 }
 
-bool decode_fields(const InodeHeader& header, Inode& inode) {
+bool skip_xattrs(std::string_view& rest, std::size_t count) {
+  for (std::size_t i = 0; i < count; ++i) {
+    InodeXattrHeader header{};
+    if (!take(rest, header) || header.name_bytes == 0) return false;
+    const std::size_t bytes = header.name_bytes + std::size_t{header.value_bytes};
+    if (rest.size() < bytes) return false;
+    rest.remove_prefix(bytes);
+  }
+  return true;
+}
+
+bool decode_fields(const InodeHeader& header, InodeFields& inode) {
   if (header.version != inode_version) return false;
   if (header.contents > static_cast<std::uint8_t>(Contents::extents)) return false;
   inode.contents = static_cast<Contents>(header.contents);
@@ -117,7 +128,7 @@ bool decode_fields(const InodeHeader& header, Inode& inode) {
 }  // namespace
 
 void encode(const Inode& inode, std::string& out) {
-  ARTFS_ASSERT(valid(inode));
+  ARTFS_ASSERT(valid(inode, inode.body.size()));
   InodeHeader header{};
   header.version = inode_version;
   header.contents = static_cast<std::uint8_t>(inode.contents);
@@ -160,7 +171,21 @@ Result<Inode> decode_inode(Ino ino, std::string_view record) {
     return fail(Errc::record_corrupt, ino.raw);
   if (rest.size() != header.body_bytes) return fail(Errc::record_corrupt, ino.raw);
   inode.body.assign(rest);
-  if (!valid(inode)) return fail(Errc::record_corrupt, ino.raw);
+  if (!valid(inode, inode.body.size())) return fail(Errc::record_corrupt, ino.raw);
+  return inode;
+}
+
+Result<InodeView> decode_inode_view(Ino ino, std::string_view record) {
+  std::string_view rest = record;
+  InodeHeader header{};
+  InodeView inode;
+  if (!take(rest, header) || !decode_fields(header, inode) ||
+      !skip_xattrs(rest, header.xattrs_count) || rest.size() != header.body_bytes ||
+      !valid(inode, rest.size())) {
+    return fail(Errc::record_corrupt, ino.raw);
+  }
+  inode.has_small_xattrs = header.xattrs_count != 0;
+  inode.body = rest;
   return inode;
 }
 

@@ -5,7 +5,8 @@
 //             version, the type, the flags, every length and which field may be set for which
 //             type are checked. On disk: InodeHeader, then the small xattrs (u8 name bytes, le16
 //             value bytes, name, value; each), then the body (symlink target or inline contents).
-// Cost:       encode and decode are linear in the record; decode allocates only for xattrs and body.
+// Cost:       encode and decode are linear in the record; decode allocates only for xattrs and body,
+//             decode_inode_view nothing.
 // Errors:     record_corrupt, detail = the inode number.
 #pragma once
 
@@ -62,7 +63,8 @@ inline constexpr std::uint32_t inode_has_logged = 1U << 16;  // regular files: "
 inline constexpr std::uint32_t inode_flags_known =
     inode_immutable | inode_append | inode_noatime | inode_nodump | inode_has_logged;
 
-struct Inode {
+// What has a fixed place in the record.
+struct InodeFields {
   std::uint32_t mode = 0;
   std::uint32_t uid = 0;
   std::uint32_t gid = 0;
@@ -75,8 +77,6 @@ struct Inode {
   Contents contents = Contents::none;
   std::uint32_t large_xattrs = 0;  // how many stand under "x/" keys
   std::uint32_t flags = 0;         // inode_* bits
-  std::vector<InodeXattr> xattrs;  // the small ones, in no order
-  std::string body;                // symlink target, or inline contents
 
   [[nodiscard]] std::uint32_t type() const noexcept { return mode & mode_type_mask; }
 
@@ -90,7 +90,20 @@ struct Inode {
     return type() == mode_character || type() == mode_block;
   }
 
+  friend bool operator==(const InodeFields&, const InodeFields&) = default;
+};
+
+struct Inode : InodeFields {
+  std::vector<InodeXattr> xattrs;  // the small ones, in no order
+  std::string body;                // symlink target, or inline contents
+
   friend bool operator==(const Inode&, const Inode&) = default;
+};
+
+// An inode as it lies in a record, for who reads many: nothing is copied but the fields.
+struct InodeView : InodeFields {
+  bool has_small_xattrs = false;
+  std::string_view body;  // of the record
 };
 
 inline constexpr std::uint8_t inode_version = 1;
@@ -137,6 +150,8 @@ static_assert(sizeof(InodeXattrHeader) == 3);
 // Replaces `out` with the record; the caller keeps the buffer.
 void encode(const Inode& inode, std::string& out);
 [[nodiscard]] Result<Inode> decode_inode(Ino ino, std::string_view record);
+// Accepts the same records.
+[[nodiscard]] Result<InodeView> decode_inode_view(Ino ino, std::string_view record);
 
 [[nodiscard]] bool is_known_type(std::uint32_t type) noexcept;
 

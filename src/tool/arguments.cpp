@@ -44,6 +44,9 @@ std::vector<std::string> arguments_of(std::span<char* const> argv) {
   if (program == "mkfs.artfs") out.emplace_back("mkfs");
   if (program == "fsck.artfs") out.emplace_back("fsck");
   for (const char* word : words) out.emplace_back(word);
+  // Words such as -name are no options for CLI11 to take apart.
+  const bool is_find = out.size() > 1 && out[0] == "find" && out[1] != "--help" && out[1] != "-h";
+  if (is_find) out.insert(out.begin() + 1, "--");
   return out;
 }
 

@@ -23,6 +23,9 @@ void add_commands(CLI::App& app, int& status) {
   add_mkfs(app, status);
   add_mount(app, status);
   add_umount(app, status);
+  add_ls(app, status);
+  add_find(app, status);
+  add_du(app, status);
   add_fsck(app, status);
   add_scrub(app, status);
   add_stats(app, status);

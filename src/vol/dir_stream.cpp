@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "vol/dir_stream.hpp"
 
+#include <algorithm>
 #include <limits>
 
 #include "format/dirent.hpp"
@@ -20,6 +21,7 @@ Result<void> DirStreamImpl::seek(std::int64_t offset) {
   end_ = false;
   position_ = offset;
   scan_.reset();
+  ahead_.reset();
   return {};
 }
 
@@ -81,16 +83,21 @@ Result<bool> DirStreamImpl::step_dots() {
   return true;
 }
 
+Result<bool> DirStreamImpl::step() {
+  if (position_ < after_dotdot) return step_dots();
+  return core_.settings.is_numbered ? step_number() : step_name();
+}
+
 Result<const DirEntry*> DirStreamImpl::next() {
+  attributes_.reset();
   if (unread_) {
     unread_ = false;
     position_ = entry_.offset;
     return &entry_;
   }
   if (end_) return nullptr;
-  const Result<bool> stepped = position_ < after_dotdot     ? step_dots()
-                               : core_.settings.is_numbered ? step_number()
-                                                            : step_name();
+  if (ahead_ && !ahead_->is_used_up()) return take_ahead();
+  const Result<bool> stepped = step();
   if (!stepped) {
     scan_.reset();  // the entry that cannot be read is not passed over: it fails the next time too
     return fail(stepped.error());
@@ -99,15 +106,112 @@ Result<const DirEntry*> DirStreamImpl::next() {
     end_ = true;
     return nullptr;
   }
+  is_from_ahead_ = false;
   before_ = position_;
   position_ = entry_.offset;
   return &entry_;
 }
 
+Result<const DirEntry*> DirStreamImpl::next_with_attributes() {
+  ++asked_;
+  if (unread_ || end_ || position_ < after_dotdot) {
+    const DirEntry* const entry = ARTFS_TRY(next());
+    if (entry == nullptr || position_ <= after_dotdot) return entry;
+    ShownInode shown;
+    if (show_inode(core_, entry->ino, shown)) attributes_ = shown.attr;
+    return entry;
+  }
+  if (!ahead_) ahead_ = std::make_unique<Ahead>();
+  if (ahead_->is_used_up() || !ahead_->has_attributes) ARTFS_TRY(read_ahead());
+  if (ahead_->is_used_up()) {
+    attributes_.reset();
+    end_ = true;
+    return nullptr;
+  }
+  const ShownInode& shown = ahead_->inodes[ahead_->next];
+  const DirEntry* const entry = take_ahead();
+  attributes_.reset();
+  if (!shown.error) attributes_ = shown.attr;
+  return entry;
+}
+
+// What is ahead already, and more behind it.
+Result<void> DirStreamImpl::read_ahead() {
+  Ahead& ahead = *ahead_;
+  using Difference = std::vector<Ahead::Name>::difference_type;
+  ahead.entries.erase(ahead.entries.begin(),
+                      ahead.entries.begin() + static_cast<Difference>(ahead.next));
+  ahead.next = 0;
+  if (ahead.entries.empty()) ahead.names.clear();
+  Result<void> listed;
+  const std::int64_t position = position_;
+  if (!ahead.entries.empty()) position_ = ahead.entries.back().offset;
+  while (ahead.entries.size() < ahead_wanted_ && !ahead.is_at_end) {
+    const Result<bool> stepped = step();
+    if (!stepped) {
+      scan_.reset();
+      listed = fail(stepped.error());
+      break;
+    }
+    if (*stepped) {
+      add_ahead();
+    } else {
+      ahead.is_at_end = true;
+    }
+  }
+  position_ = position;
+  // The error comes again when what was listed before it is used up.
+  if (ahead.entries.empty()) return listed;
+  show_ahead();
+  return {};
+}
+
+void DirStreamImpl::add_ahead() {
+  Ahead& ahead = *ahead_;
+  ahead.entries.push_back({.off = ahead.names.size(),
+                           .bytes = entry_.name.size(),
+                           .ino = entry_.ino,
+                           .type = entry_.type,
+                           .offset = entry_.offset});
+  ahead.names.append(entry_.name);
+  position_ = entry_.offset;
+}
+
+void DirStreamImpl::show_ahead() {
+  Ahead& ahead = *ahead_;
+  if (ahead.inodes.size() < ahead.entries.size()) ahead.inodes.resize(ahead.entries.size());
+  for (std::size_t at = 0; at < ahead.entries.size(); ++at) {
+    ahead.inodes[at].attr.ino = ahead.entries[at].ino;
+  }
+  reader_.read({ahead.inodes.data(), ahead.entries.size()});
+  ahead.has_attributes = true;
+}
+
+const DirEntry* DirStreamImpl::take_ahead() {
+  const Ahead::Name& name = ahead_->entries[ahead_->next++];
+  name_.assign(ahead_->names, name.off, name.bytes);
+  entry_ = {.name = name_, .ino = name.ino, .type = name.type, .offset = name.offset};
+  is_from_ahead_ = true;
+  before_ = position_;
+  position_ = entry_.offset;
+  return &entry_;
+}
+
+void DirStreamImpl::forget_attributes() noexcept {
+  if (asked_ > 0) ahead_wanted_ = std::clamp(asked_, ahead_min, ahead_max);
+  asked_ = 0;
+  if (ahead_) ahead_->has_attributes = false;
+}
+
 void DirStreamImpl::unread() noexcept {
   if (unread_ || end_ || position_ == 0) return;
-  unread_ = true;
   position_ = before_;
+  if (is_from_ahead_) {
+    --ahead_->next;
+    is_from_ahead_ = false;  // it can be stepped back over once
+  } else {
+    unread_ = true;
+  }
 }
 
 }  // namespace artfs::vol

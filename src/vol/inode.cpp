@@ -5,6 +5,7 @@
 
 #include "base/clock.hpp"
 #include "format/key.hpp"
+#include "vol/show.hpp"
 
 namespace artfs::vol {
 namespace {
@@ -24,34 +25,6 @@ std::uint64_t directory_size(std::uint64_t entries) {
 std::uint64_t blocks_shown(std::uint64_t units, bool is_inline, std::uint64_t size) {
   if (units > 0 || !is_inline) return units * (data::unit_bytes / 512);
   return (std::min(size, data::unit_bytes) + 511) / 512;
-}
-
-Attr from_record(const Core& core, Ino ino, const format::Inode& inode) {
-  return {.ino = ino,
-          .mode = inode.mode,
-          .nlink = inode.nlink,
-          .uid = inode.uid,
-          .gid = inode.gid,
-          .rdev = inode.rdev,
-          .size = inode.is_directory() ? directory_size(inode.size) : inode.size,
-          .blocks_512 =
-              blocks_shown(inode.units, inode.contents == format::Contents::in_record, inode.size),
-          .block_bytes = core.settings.block_bytes,
-          .atime = inode.atime,
-          .mtime = inode.mtime,
-          .ctime = inode.ctime,
-          .btime = inode.btime,
-          .has_xattrs = !inode.xattrs.empty() || inode.large_xattrs != 0};
-}
-
-void show_pending(const InodeState& state, Attr& attr) ARTFS_REQUIRES(state.mutex) {
-  if (state.pending.atime) attr.atime = *state.pending.atime;
-  if (state.pending.mtime) attr.mtime = *state.pending.mtime;
-  if (state.pending.ctime) attr.ctime = std::max(attr.ctime, *state.pending.ctime);
-  if (state.buffer.empty()) return;
-  attr.size = state.buffer.size(state.contents);
-  attr.blocks_512 =
-      blocks_shown(state.buffer.units(state.contents), state.contents.is_inline, attr.size);
 }
 
 }  // namespace
@@ -131,8 +104,37 @@ void touch_directory(format::Inode& dir, std::int64_t entries, Timestamp time) {
   dir.ctime = time;
 }
 
+Attr record_attributes(const Core& core, Ino ino, const format::InodeFields& inode,
+                       bool has_xattrs) {
+  return {.ino = ino,
+          .mode = inode.mode,
+          .nlink = inode.nlink,
+          .uid = inode.uid,
+          .gid = inode.gid,
+          .rdev = inode.rdev,
+          .size = inode.is_directory() ? directory_size(inode.size) : inode.size,
+          .blocks_512 =
+              blocks_shown(inode.units, inode.contents == format::Contents::in_record, inode.size),
+          .block_bytes = core.settings.block_bytes,
+          .atime = inode.atime,
+          .mtime = inode.mtime,
+          .ctime = inode.ctime,
+          .btime = inode.btime,
+          .has_xattrs = has_xattrs};
+}
+
+void show_pending(const InodeState& state, Attr& attr) {
+  if (state.pending.atime) attr.atime = *state.pending.atime;
+  if (state.pending.mtime) attr.mtime = *state.pending.mtime;
+  if (state.pending.ctime) attr.ctime = std::max(attr.ctime, *state.pending.ctime);
+  if (state.buffer.empty()) return;
+  attr.size = state.buffer.size(state.contents);
+  attr.blocks_512 =
+      blocks_shown(state.buffer.units(state.contents), state.contents.is_inline, attr.size);
+}
+
 Attr to_attr(Core& core, Ino ino, const format::Inode& inode) {
-  Attr attr = from_record(core, ino, inode);
+  Attr attr = record_attributes(core, ino, inode, !inode.xattrs.empty() || inode.large_xattrs != 0);
   const OpenInodes::Ref state = core.open.find(ino);
   if (!state) return attr;
   const base::MutexLock lock(state->mutex);
@@ -140,15 +142,10 @@ Attr to_attr(Core& core, Ino ino, const format::Inode& inode) {
   return attr;
 }
 
-// The state first: a flush moves its changes into the record under the state's mutex, so that they
-// are seen in one of the two places; without a state the record has everything.
 Result<Attr> attributes(Core& core, Ino ino) {
-  const OpenInodes::Ref state = core.open.find(ino);
-  if (!state) return from_record(core, ino, ARTFS_TRY(load_inode(core, ino)));
-  const base::MutexLock lock(state->mutex);
-  Attr attr = from_record(core, ino, ARTFS_TRY(load_inode(core, ino)));
-  show_pending(*state, attr);
-  return attr;
+  ShownInode shown;
+  ARTFS_TRY(show_inode(core, ino, shown));
+  return shown.attr;
 }
 
 data::Contents contents_of(const format::Inode& inode) {

@@ -51,6 +51,10 @@ void touch_directory(format::Inode& dir, std::int64_t entries, Timestamp time);
 // of the inode since it read or made `inode`, so that no flush moved anything in between.
 [[nodiscard]] Attr to_attr(Core& core, Ino ino, const format::Inode& inode);
 [[nodiscard]] Result<Attr> attributes(Core& core, Ino ino);
+// The two halves of them.
+[[nodiscard]] Attr record_attributes(const Core& core, Ino ino, const format::InodeFields& inode,
+                                     bool has_xattrs);
+void show_pending(const InodeState& state, Attr& attr) ARTFS_REQUIRES(state.mutex);
 
 // What the record says of the bytes, and back.
 [[nodiscard]] data::Contents contents_of(const format::Inode& inode);

@@ -17,6 +17,7 @@
 #include "vol/scrub.hpp"
 #include "vol/statfs.hpp"
 #include "vol/volume_impl.hpp"
+#include "vol/walk.hpp"
 #include "vol/xattr.hpp"
 
 namespace artfs {
@@ -34,6 +35,18 @@ Result<void> DirStream::seek(std::int64_t offset) {
 
 Result<const DirEntry*> DirStream::next() {
   return impl_->next();
+}
+
+Result<const DirEntry*> DirStream::next_with_attributes() {
+  return impl_->next_with_attributes();
+}
+
+const Attr* DirStream::attributes() const noexcept {
+  return impl_->attributes();
+}
+
+void DirStream::forget_attributes() noexcept {
+  impl_->forget_attributes();
 }
 
 void DirStream::unread() noexcept {
@@ -262,6 +275,10 @@ Result<CheckReport> Volume::check(const CheckOptions& options) {
 
 Result<ScrubReport> Volume::scrub(const ScrubOptions& options) {
   return vol::scrub(impl_->core(), options);
+}
+
+Result<bool> Volume::walk(Ino root, const WalkOptions& options, const WalkVisit& visit) {
+  return vol::walk(impl_->core(), root, options, visit);
 }
 
 Store& Volume::store() noexcept {

@@ -109,7 +109,19 @@ TEST_CASE("format inode: every single-bit flip decodes to something valid or not
       flipped[bit / 8] = static_cast<char>(flipped[bit / 8] ^ (1 << (bit % 8)));
       const Result<Inode> decoded = decode_inode(Ino{9}, flipped);
       if (decoded) CHECK(encoded(*decoded) == flipped);
+      CHECK(decode_inode_view(Ino{9}, flipped).has_value() == decoded.has_value());
     }
+  }
+}
+
+TEST_CASE("format inode: a view shows what stands in the record", "[unit][format]") {
+  for (const Inode& inode : {regular(), directory()}) {
+    const std::string record = encoded(inode);
+    const Result<InodeView> view = decode_inode_view(Ino{9}, record);
+    REQUIRE(view.has_value());
+    CHECK(static_cast<const InodeFields&>(*view) == static_cast<const InodeFields&>(inode));
+    CHECK(view->body == inode.body);
+    CHECK(view->has_small_xattrs == !inode.xattrs.empty());
   }
 }
 

@@ -33,3 +33,9 @@ TEST_CASE("arguments: flags of mount(8) get their meaning there, not ours", "[un
         Words{"mount", "s", "m", "--sloppy"});
   CHECK(of({"mount.artfs", "--help"}) == Words{"mount", "--help"});
 }
+
+TEST_CASE("arguments: the words of find are no options to be taken apart", "[unit][tool]") {
+  CHECK(of({"artfs", "find", "/mnt", "-name", "x"}) == Words{"find", "--", "/mnt", "-name", "x"});
+  CHECK(of({"artfs", "find", "--help"}) == Words{"find", "--help"});
+  CHECK(of({"artfs", "find"}) == Words{"find"});
+}

@@ -40,7 +40,8 @@ void make(Volume& volume, Ino dir, const std::string& name) {
   REQUIRE(volume.mknod(dir, name, 0100644, 0, {}).has_value());
 }
 
-// Reads as a kernel does: seek, take what fits, step back over what does not.
+// Reads as a kernel does: seek, take what fits, step back over what does not; with attributes, without them, or
+// now so and now so.
 class Reader {
  public:
   Reader(DirStreamImpl& stream, std::size_t batch) : stream_(stream), batch_(batch) {}
@@ -48,8 +49,10 @@ class Reader {
   // False at the end.
   bool read(std::multiset<std::string>& seen) {
     REQUIRE(stream_.seek(offset_).has_value());
+    stream_.forget_attributes();
+    const bool is_plus = batch_ % 3 == 1 || (batch_ % 3 == 2 && ++requests_ % 2 == 0);
     for (std::size_t i = 0;; ++i) {
-      const auto entry = stream_.next();
+      const auto entry = is_plus ? stream_.next_with_attributes() : stream_.next();
       REQUIRE(entry.has_value());
       if (*entry == nullptr) return false;
       if (i == batch_) {
@@ -65,6 +68,7 @@ class Reader {
   DirStreamImpl& stream_;
   std::size_t batch_;
   std::int64_t offset_ = 0;
+  std::size_t requests_ = 0;
 };
 
 TEST_CASE(
@@ -418,6 +422,20 @@ TEST_CASE(
     options.store.read_only = true;
     const auto volume = test::must_open_volume(disk, options);
     CHECK(listed(*volume, 100) == wanted);
+    std::multiset<std::string> walked = {".", ".."};
+    CHECK(*volume->walk(dir, {}, [&](const WalkEntry& entry) {
+      CHECK_FALSE(entry.error.has_value());
+      if (entry.depth == 1) walked.emplace(entry.name);
+      return true;
+    }));
+    CHECK(walked == wanted);
+    const auto stream = *volume->open_dir(dir);
+    std::multiset<std::string> shown;
+    while (const DirEntry* entry = *stream->next_with_attributes()) {
+      if (stream->attributes() != nullptr) CHECK(stream->attributes()->ino == entry->ino);
+      shown.emplace(entry->name);
+    }
+    CHECK(shown == wanted);
     test::require_clean(*volume);
   }
   for (int life = 0; life < 2; ++life) {
