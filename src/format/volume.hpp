@@ -3,8 +3,9 @@
 //
 // Contract:   written in the transaction that makes the root directory; strict on decode. Version 1 had no
 //             flags, so what they say of a volume of it is "no"; the first opening that may write makes
-//             what is missing and writes version 2, which older programs refuse: they would list
-//             directories wrongly, and free blocks that several files name.
+//             what is missing and writes the current version, which older programs refuse: those of
+//             version 1 would list directories wrongly, and free blocks that several files name; those
+//             of version 2 do not know of patches.
 // Errors:     record_corrupt; store_newer for a version we do not know.
 #pragma once
 
@@ -39,7 +40,7 @@ enum class VolumeCounter : std::uint8_t {
   return static_cast<std::size_t>(counter);
 }
 
-inline constexpr std::uint32_t volume_settings_version = 2;
+inline constexpr std::uint32_t volume_settings_version = 3;
 inline constexpr std::uint32_t volume_flag_no_dedup = 1;  // equal blocks are not looked for
 inline constexpr std::uint32_t volume_flag_numbered = 2;  // every entry stands under "n/" too
 

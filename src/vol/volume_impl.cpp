@@ -65,6 +65,17 @@ Result<void> VolumeImpl::load_settings() {
   return {};
 }
 
+// Last of what makes a volume of an older version one of ours.
+Result<void> VolumeImpl::upgrade_settings() {
+  const Record record = ARTFS_TRY(core_.tree.get(format::volume_settings_key));
+  const std::string current = format::encode(core_.settings);
+  if (record.value == current) return {};
+  Txn txn;
+  txn.put(core_.tree, format::volume_settings_key, current);
+  ARTFS_TRY(core_.store->commit(txn));
+  return core_.store->sync();
+}
+
 // Made by the first opening that may write: a volume of version 1 has no shared blocks.
 Result<std::optional<Tree>> VolumeImpl::open_blocks() {
   const Result<Tree> tree = core_.store->open_tree(format::blocks_tree_name);
@@ -107,6 +118,7 @@ Result<std::unique_ptr<VolumeImpl>> VolumeImpl::open_store(std::unique_ptr<Store
     if (!options.keep_orphans) ARTFS_TRY(reclaim_all_orphans(core));
     ARTFS_TRY(core.inos->reserve_ahead());
     if (!core.settings.is_numbered) ARTFS_TRY(number_entries(core));
+    ARTFS_TRY(volume->upgrade_settings());
     volume->flusher_.start();
   }
   volume->closed_ = false;

@@ -39,6 +39,7 @@ class VolumeImpl {
 
  private:
   Result<void> load_settings();
+  Result<void> upgrade_settings();
   Result<std::optional<Tree>> open_blocks();
   Result<void> open_contents();
 
