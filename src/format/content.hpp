@@ -146,7 +146,8 @@ inline constexpr std::size_t blocks_counter_saved_units = 2;  // of references b
 // A patch of the block `ref`, behind the one for the unit before `unit_min`.
 [[nodiscard]] constexpr bool check_patch_ref(const PatchRef& patch, const BlockRef& ref,
                                              unsigned unit_min) noexcept {
-  if (patch.unit < unit_min || patch.unit >= block_bytes_max / content_unit_bytes) return false;
+  static_assert(block_bytes_max / content_unit_bytes <= 256);  // every unit has its number
+  if (patch.unit < unit_min) return false;
   if (patch.valid_bytes == 0 || patch.valid_bytes > content_unit_bytes) return false;
   const bool in_base = patch.place >= ref.first_unit && patch.place - ref.first_unit < ref.units;
   return !in_base ||
