@@ -7,6 +7,7 @@
 #include "base/log.hpp"
 #include "data/block_batch.hpp"
 #include "data/contents.hpp"
+#include "data/patch_batch.hpp"
 #include "engine/store_impl.hpp"
 #include "format/content.hpp"
 
@@ -62,22 +63,39 @@ base::Hash128 BlockFile::hash(std::span<const std::byte> stored) const noexcept 
   return base::xxh3_128(stored, options_.hash_seed);
 }
 
-Result<void> BlockFile::read(Ino ino, std::span<const BlockPiece> pieces) {
-  if (pieces.empty()) return {};
+Result<void> BlockFile::read(Ino ino, const ReadPlan& plan) {
+  if (plan.pieces.empty() && plan.patches.empty()) return {};
   io::File* const file = ARTFS_TRY(this->file());
-  return BlockBatch({.file = *file, .pool = pool_, .hash_seed = options_.hash_seed, .ino = ino},
-                    pieces)
-      .run();
+  if (!plan.pieces.empty()) {
+    const BlockBatch::Source source{
+        .file = *file, .pool = pool_, .hash_seed = options_.hash_seed, .ino = ino};
+    ARTFS_TRY(BlockBatch(source, plan.pieces).run());
+  }
+  if (plan.patches.empty()) return {};
+  return PatchBatch(*file, options_.hash_seed, plan.patches).run();
 }
 
-Result<void> BlockFile::verify(const Block& block) {
-  io::File* const file = ARTFS_TRY(this->file());
+Result<void> BlockFile::verify_base(io::File& file, const Block& block) {
   std::vector<std::byte> stored(block.stored_bytes);
-  const std::size_t got = ARTFS_TRY(file->read_at(block.place.first * unit_bytes, stored));
+  const std::size_t got = ARTFS_TRY(file.read_at(block.place.first * unit_bytes, stored));
   if (got != stored.size() || hash(stored) != block.hash) {
     return fail(Errc::block_corrupt, block.place.first);
   }
   return {};
+}
+
+Result<void> BlockFile::verify(const Block& block) {
+  if (!block.has_bytes()) return {};
+  io::File* const file = ARTFS_TRY(this->file());
+  if (block.is_written()) ARTFS_TRY(verify_base(*file, block));
+  std::vector<std::byte> units(block.patches.size() * unit_bytes);
+  std::vector<PatchPiece> pieces;
+  for (const Patch& patch : block.patches) {
+    const std::span<std::byte> out =
+        std::span(units).subspan(pieces.size() * unit_bytes, unit_bytes);
+    pieces.push_back({.patch = patch, .out = out});
+  }
+  return PatchBatch(*file, options_.hash_seed, pieces).run();
 }
 
 bool BlockFile::equals(const StoredBlock& block, std::span<const std::byte> bytes) {

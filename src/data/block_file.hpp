@@ -43,9 +43,14 @@ class BlockFile {
 
   [[nodiscard]] base::Hash128 hash(std::span<const std::byte> stored) const noexcept;
 
-  // All pieces, of one file.
-  [[nodiscard]] Result<void> read(Ino ino, std::span<const BlockPiece> pieces);
-  // Reads the device and compares the hash, past the cache.
+  // Of the unit of a patch.
+  [[nodiscard]] std::uint64_t checksum(std::span<const std::byte> unit) const noexcept {
+    return hash(unit).low;
+  }
+
+  // All pieces, of one file, then the patches.
+  [[nodiscard]] Result<void> read(Ino ino, const ReadPlan& plan);
+  // Reads the device and compares the hash of the base and the checksums of patches, past the cache.
   [[nodiscard]] Result<void> verify(const Block& block);
   // The device holds exactly these bytes there. What cannot be read holds nothing.
   [[nodiscard]] bool equals(const StoredBlock& block, std::span<const std::byte> bytes);
@@ -64,6 +69,7 @@ class BlockFile {
 
  private:
   [[nodiscard]] Result<io::File*> file();
+  [[nodiscard]] Result<void> verify_base(io::File& file, const Block& block);
   Error stop(Error reason) noexcept;
 
   Store& store_;

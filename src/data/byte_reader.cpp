@@ -33,19 +33,19 @@ std::uint64_t ByteReader::visible_below(std::size_t level) const noexcept {
 
 Result<std::size_t> ByteReader::read(std::uint64_t offset, std::span<std::byte> out) {
   const ReadPlan plan = ARTFS_TRY(this->plan(offset, out));
-  ARTFS_TRY(fetch(plan.pieces));
+  ARTFS_TRY(fetch(plan));
   return plan.bytes;
 }
 
 Result<void> ByteReader::read_block(std::uint64_t index, std::uint32_t from,
                                     std::span<std::byte> out) {
-  pieces_.clear();
+  plan_ = {};
   ARTFS_TRY(fill(0, index, from, out));
-  return fetch(pieces_);
+  return fetch(plan_);
 }
 
 Result<ReadPlan> ByteReader::plan(std::uint64_t offset, std::span<std::byte> out) {
-  pieces_.clear();
+  plan_ = {};
   const std::uint64_t size = this->size();
   if (offset >= size) return ReadPlan{};
   const std::size_t count = std::min<std::uint64_t>(out.size(), size - offset);
@@ -57,17 +57,15 @@ Result<ReadPlan> ByteReader::plan(std::uint64_t offset, std::span<std::byte> out
     ARTFS_TRY(fill(0, at / block_bytes_, from, out.subspan(done, piece)));
     done += piece;
   }
-  return ReadPlan{.bytes = count, .pieces = std::move(pieces_)};
+  plan_.bytes = count;
+  return std::move(plan_);
 }
 
-Result<void> ByteReader::fetch(std::span<const BlockPiece> pieces) {
-  const Result<void> read = file_.read(ino_, pieces);
-  if (read || read.error().code != Errc::block_corrupt) return read;
-  for (const BlockPiece& piece : pieces) {
-    if (piece.index != read.error().detail) continue;
-    base::log_error("inode {}: block {} (unit {} of blocks.dat) does not match its checksum",
-                    ino_.raw, piece.index, piece.block.place.first);
-    break;
+Result<void> ByteReader::fetch(const ReadPlan& plan) {
+  const Result<void> read = file_.read(ino_, plan);
+  if (!read && read.error().code == Errc::block_corrupt) {
+    base::log_error("inode {}: block {} does not match its checksum", ino_.raw,
+                    read.error().detail);
   }
   return read;
 }
@@ -98,8 +96,8 @@ Result<void> ByteReader::fill(std::size_t level, std::uint64_t index, std::uint3
   }
   const DirtyBlock& block = found->second;
   const auto from_here = [&](ByteSpan span) {
-    std::memcpy(out.data() + (span.begin - from), block.bytes.data() + span.begin,
-                span.end - span.begin);
+    const std::span<const std::byte> bytes = block.at(span);
+    std::memcpy(out.data() + (span.begin - from), bytes.data(), bytes.size());
   };
   block.valid.split(whole, from_here, from_below);
   return result;
@@ -115,13 +113,40 @@ Result<void> ByteReader::fill_base(std::uint64_t index, std::uint32_t from,
     std::fill(out.begin() + static_cast<std::ptrdiff_t>(seen), out.end(), std::byte{0});
     return {};
   }
-  const Block* const block = ARTFS_TRY(extents_.find(index));
-  if (!block->is_written()) {
-    std::fill(out.begin(), out.end(), std::byte{0});
-    return {};
-  }
-  pieces_.push_back({.block = *block, .index = index, .from = from, .out = out});
+  fill_stored(*ARTFS_TRY(extents_.find(index)), index, from, out);
   return {};
+}
+
+// Patches come on top of what the base has, but for those at both ends: nothing of the base is read for
+// them.
+void ByteReader::fill_stored(const Block& block, std::uint64_t index, std::uint32_t from,
+                             std::span<std::byte> out) {
+  constexpr auto unit = static_cast<std::uint32_t>(unit_bytes);
+  const std::uint32_t end = from + static_cast<std::uint32_t>(out.size());
+  std::uint32_t base_from = from;
+  std::uint32_t base_end = end;
+  for (const Patch& patch : block.patches) {
+    const std::uint32_t start = patch.unit * unit;
+    const std::uint32_t begin = std::max(from, start);
+    const std::uint32_t stop = std::min(end, start + unit);
+    if (begin >= stop) continue;
+    if (base_from == begin) base_from = stop;
+    plan_.patches.push_back({.patch = patch,
+                             .index = index,
+                             .from = begin - start,
+                             .out = out.subspan(begin - from, stop - begin)});
+  }
+  for (auto patch = block.patches.rbegin(); patch != block.patches.rend(); ++patch) {
+    const std::uint32_t start = patch->unit * unit;
+    if (start < base_end && base_end <= start + unit) base_end = std::max(start, from);
+  }
+  if (base_from >= base_end) return;
+  const std::span<std::byte> rest = out.subspan(base_from - from, base_end - base_from);
+  if (!block.is_written()) {
+    std::fill(rest.begin(), rest.end(), std::byte{0});
+    return;
+  }
+  plan_.pieces.push_back({.block = block.base(), .index = index, .from = base_from, .out = rest});
 }
 
 }  // namespace artfs::data

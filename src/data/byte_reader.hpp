@@ -55,7 +55,9 @@ class ByteReader {
                                   std::span<std::byte> out);
   [[nodiscard]] Result<void> fill_base(std::uint64_t index, std::uint32_t from,
                                        std::span<std::byte> out);
-  [[nodiscard]] Result<void> fetch(std::span<const BlockPiece> pieces);
+  void fill_stored(const Block& block, std::uint64_t index, std::uint32_t from,
+                   std::span<std::byte> out);
+  [[nodiscard]] Result<void> fetch(const ReadPlan& plan);
 
   BlockFile& file_;
   const std::uint32_t block_bytes_;
@@ -64,7 +66,7 @@ class ByteReader {
   std::array<const Layer*, 2> layers_{};
   std::size_t layers_count_ = 0;
   ExtentReader extents_;
-  std::vector<BlockPiece> pieces_;  // found by fill(), not read yet
+  ReadPlan plan_;  // found by fill(), not read yet
 };
 
 }  // namespace artfs::data

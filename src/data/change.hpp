@@ -4,7 +4,7 @@
 // Contract:   FileBytes adds extents and space; the volume adds its own records to `txn`;
 //             FileBytes::commit() makes it happen. One Change may serve several flushes. A Change
 //             that is dropped uncommitted changes nothing (the flushes must be aborted).
-//             `allocated` and `freed` are space without bytes (fallocate). Every written block that
+//             `allocated` and `freed` are space without bytes (fallocate) and patches, which have no references. Every written block that
 //             an extent of the transaction comes to name, or names no longer, stands in `gained` and
 //             `lost`, once per reference: the first reference takes the space, the last one frees it.
 // Threading:  one thread at a time.

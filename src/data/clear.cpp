@@ -42,7 +42,7 @@ Result<bool> FileBytesImpl::reads_as_zeros(Ino ino, const Contents& contents, co
   if (contents.is_inline) return index != 0;
   ExtentReader extents(volume_, ino);
   const Block* const block = ARTFS_TRY(extents.find(index));
-  return !block->is_written();
+  return !block->has_bytes();
 }
 
 Result<FileBytesImpl::ClearPlan> FileBytesImpl::plan_clear(Ino ino, const Contents& contents,
@@ -83,9 +83,10 @@ Result<std::uint64_t> FileBytesImpl::voided_units(Ino ino, const Contents& conte
     for (std::uint64_t i = 0; i < format::blocks_per_run; ++i) {
       const std::uint64_t index = scan.first() + i;
       const Block& block = scan.run()[i];
-      if (!range.contains(index) || block.is_hole() || index * layout_.block_bytes >= cut) continue;
-      if (is_voided(buffer, index) || (block.unwritten && !unwritten_too)) continue;
-      units += block.place.count;
+      if (!range.contains(index) || block.is_empty() || index * layout_.block_bytes >= cut)
+        continue;
+      if (is_voided(buffer, index) || (!block.has_bytes() && !unwritten_too)) continue;
+      units += block.units();
     }
   }
   return units;
@@ -118,6 +119,8 @@ Result<void> FileBytesImpl::clear(Ino ino, const Contents& contents, Buffer& buf
         wanted.push_back(need);
       } else {
         known->units = std::max(known->units, need.units);
+        known->changed = {std::min(known->changed.begin, need.changed.begin),
+                          std::max(known->changed.end, need.changed.end)};
       }
     }
   };

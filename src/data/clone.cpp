@@ -32,9 +32,9 @@ class Target {
     // No record is read that cannot exist.
     if (is_empty_) edits_.put_run(run_of(index), Run{});
     const Block old = *ARTFS_TRY(edits_.get(index));
-    if (old.is_hole() && block.is_hole()) return {};
+    if (old.is_empty() && block.is_empty()) return {};
     lose(old);
-    if (!block.is_hole()) {
+    if (block.has_base()) {
       change_.gained.push_back(stored_block(block));
       contents_.units += block.place.count;
     }
@@ -52,7 +52,7 @@ class Target {
         const std::uint64_t index = scan.first() + i;
         const Block& block = scan.run()[i];
         if (index >= end) return end;
-        if (index < first || block.is_hole() || (written_only && block.unwritten)) continue;
+        if (index < first || block.is_empty() || (written_only && !block.has_bytes())) continue;
         if (is_full()) return index;
         ARTFS_TRY(set(index, Block{}));
       }
@@ -64,8 +64,9 @@ class Target {
 
  private:
   void lose(const Block& block) {
-    if (block.is_hole()) return;
-    contents_.units -= block.place.count;
+    contents_.units -= block.units();
+    for (const UnitRun& place : block.patch_places()) change_.freed.push_back(place);
+    if (!block.has_base()) return;
     if (block.unwritten) {
       change_.freed.push_back(block.place);
     } else {
@@ -97,8 +98,9 @@ Result<std::uint64_t> name_blocks(Tree volume, const FileBytes::Clone& clone, Ta
     at += cleared - to(at);
     if (at < gap_end || !has_run) return at;
     for (; at < std::min(end, scan.first() + format::blocks_per_run); ++at) {
-      if (target.is_full()) return at;
       const Block& block = scan.run()[at - scan.first()];
+      // Patches have no references: such a block is copied as bytes.
+      if (target.is_full() || !block.patches.empty()) return at;
       // Space put aside is the source's own; it reads as a hole does.
       ARTFS_TRY(target.set(to(at), block.unwritten ? Block{} : block));
     }

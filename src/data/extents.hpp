@@ -2,8 +2,9 @@
 // Extents: where the blocks of a file are; runs of 16 references as records of the volume tree.
 //
 // Contract:   a Run is always 16 blocks; encode_run leaves trailing holes out and gives an empty string
-//             when all are holes (the record is erased then). decode_run accepts exactly what
-//             encode_run produces.
+//             when all are empty (the record is erased then). decode_run accepts exactly what
+//             encode_run produces. A Block is its base (a hole, space put aside, or written bytes) and
+//             patches, which hide what the base has in their units; what neither has reads as zeros.
 // Threading:  values; load_run as Tree::get.
 // Errors:     record_corrupt with the inode number in `detail`.
 #pragma once
@@ -12,6 +13,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "artfs/store.hpp"
 
@@ -21,17 +23,55 @@
 
 namespace artfs::data {
 
+// One unit of a block that stands in a unit of its own.
+struct Patch {
+  std::uint64_t place = 0;        // unit of blocks.dat
+  std::uint64_t checksum = 0;     // of the whole unit
+  std::uint32_t valid_bytes = 0;  // of the file; what follows in the unit reads as zeros
+  std::uint32_t unit = 0;         // in the block
+
+  friend bool operator==(const Patch&, const Patch&) = default;
+};
+
 struct Block {
-  UnitRun place{};  // count 0: a hole
+  UnitRun place{};  // of the base; count 0: a hole
   std::uint32_t stored_bytes = 0;
   std::uint32_t valid_bytes = 0;
   bool unwritten = false;
   base::Hash128 hash{};
+  std::vector<Patch> patches{};  // ascending by unit
 
-  [[nodiscard]] bool is_hole() const noexcept { return place.count == 0; }
+  [[nodiscard]] bool has_base() const noexcept { return place.count != 0; }
 
-  // Bytes stand in blocks.dat.
+  [[nodiscard]] bool is_empty() const noexcept { return !has_base() && patches.empty(); }
+
+  // The same without patches.
+  [[nodiscard]] Block base() const {
+    return {.place = place,
+            .stored_bytes = stored_bytes,
+            .valid_bytes = valid_bytes,
+            .unwritten = unwritten,
+            .hash = hash};
+  }
+
+  // The base's bytes stand in blocks.dat.
   [[nodiscard]] bool is_written() const noexcept { return place.count != 0 && !unwritten; }
+
+  [[nodiscard]] bool has_bytes() const noexcept { return is_written() || !patches.empty(); }
+
+  [[nodiscard]] const Patch* patch_of(std::uint32_t unit) const noexcept;
+
+  // The unit is the base's, which was put aside.
+  [[nodiscard]] bool is_in_place(const Patch& patch) const noexcept {
+    return unwritten && patch.unit < place.count && patch.place == place.first + patch.unit;
+  }
+
+  // Where the bytes end: what follows in the block reads as zeros.
+  [[nodiscard]] std::uint32_t end_bytes() const noexcept;
+  // What the block takes of the space.
+  [[nodiscard]] std::uint64_t units() const noexcept;
+  // Units of patches that are not the base's.
+  [[nodiscard]] std::vector<UnitRun> patch_places() const;
 
   friend bool operator==(const Block&, const Block&) = default;
 };

@@ -153,7 +153,7 @@ Result<ReadPlan> FileBytes::plan_read(Ino ino, const Contents& contents, const B
 }
 
 Result<void> FileBytes::read_blocks(Ino ino, const ReadPlan& plan) {
-  return impl_->file().read(ino, plan.pieces);
+  return impl_->file().read(ino, plan);
 }
 
 BlockCacheStats FileBytes::block_cache() const {

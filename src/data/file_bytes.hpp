@@ -19,7 +19,8 @@
 //             blocks.dat; and the Store errors.
 // Invariants: W-DATA: a block's bytes are synced before a transaction that names them is logged.
 //             FRESH: a unit that any durable state names is never overwritten (space that fallocate put
-//             aside reads as zeros until a transaction says that it is written).
+//             aside reads as zeros until a transaction says that it is written). A patch replaced
+//             goes to a fresh unit.
 //             TAIL: bytes of a stored block lie below the committed size; what stands in an extent
 //             behind it is void and is removed before the size passes it.
 //             REFS: a written block is named by exactly as many extents as the block index says (one
@@ -112,13 +113,15 @@ class Flush {
   std::unique_ptr<FlushState> state_;
 };
 
-// One block of a file as its extent names it.
+// One block of a file as its extent names it, whatever is there.
 struct BlockInfo {
-  std::uint64_t index = 0;  // block number in the file
-  UnitRun place{};
+  std::uint64_t index = 0;         // block number in the file
+  UnitRun place{};                 // of its base; none when that is a hole
   std::uint32_t stored_bytes = 0;  // 0 when unwritten
   bool unwritten = false;          // allocated in advance, reads as zeros
   base::Hash128 hash{};            // of a written one
+  std::uint64_t patches = 0;
+  std::vector<UnitRun> patch_places{};  // of those that are not in the base's place
 };
 
 class FileBytes {
@@ -193,7 +196,8 @@ class FileBytes {
   // Copies by reference, as many blocks as one transaction takes from the first on; holes and space put
   // aside become holes. Both files are locked until `change` is committed, nothing of either is pending,
   // `contents` and `buffer` are the target's. An inline target is empty, or its block 0 is replaced. A
-  // block that ends behind target_size holds nothing there, and the target is not longer than that.
+  // block that ends behind target_size holds nothing there, and the target is not longer than that. A
+  // patched block ends the copy.
   // Returns how many blocks were done; 0: copy bytes instead, and drop the change.
   [[nodiscard]] Result<std::uint64_t> clone(const Clone& clone, Contents& contents,
                                             const Buffer& buffer, Change& change);
@@ -239,7 +243,8 @@ class FileBytes {
   // For checks. Blocks in ascending order, holes left out.
   [[nodiscard]] Result<void> for_each_block(Ino ino,
                                             const std::function<void(const BlockInfo&)>& visit);
-  // Reads one block from the device (no cache) and compares its hash; a hole is fine.
+  // Reads one block from the device (no cache) and compares its hash and those of its patches; a hole is
+  // fine.
   [[nodiscard]] Result<void> verify_block(Ino ino, std::uint64_t index);
   // Free runs as the space tree records them, ascending.
   [[nodiscard]] Result<void> for_each_free_run(const std::function<void(UnitRun)>& visit);

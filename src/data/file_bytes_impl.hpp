@@ -24,9 +24,11 @@
 namespace artfs::data {
 
 inline constexpr std::uint64_t file_bytes_max = (std::uint64_t{1} << 63) - 1;
-// Bounds of one flush's transaction (its record is at most 4 MiB): at worst each block has a run of its
-// own (550 bytes) and each unit run freed costs two records of the space tree (70 bytes).
+// Bounds of one flush's transaction (its record is at most 4 MiB): at worst a run's record takes 4.7 KiB,
+// and a block frees 17 places, each of which changes two records of the space tree (70 bytes).
 inline constexpr std::size_t blocks_per_flush_max = 1024;
+inline constexpr std::size_t runs_per_flush_max = 512;
+inline constexpr std::size_t pieces_removed_per_flush_max = 16384;
 inline constexpr std::size_t runs_cut_per_flush_max = 1024;
 inline constexpr std::size_t runs_preallocated_per_flush_max = 512;
 
@@ -104,6 +106,7 @@ class FileBytesImpl {
   struct Promise {
     std::uint64_t index;
     std::uint32_t units;  // in all, for this block
+    ByteSpan changed{};   // of the block; empty: it is only named
   };
 
   [[nodiscard]] Result<void> check_change(std::uint64_t offset, std::uint64_t length) const;
@@ -114,10 +117,12 @@ class FileBytesImpl {
   [[nodiscard]] std::vector<Promise> promises_for(const Contents& contents, const Buffer& buffer,
                                                   std::uint64_t offset, std::uint64_t end) const;
   void apply_promises(Layer& layer, std::span<const Promise> wanted, std::uint64_t granted);
+  [[nodiscard]] bool fits_in_place(const Block& block, const Promise& need) const noexcept;
   [[nodiscard]] Result<std::uint64_t> count_holes(Ino ino, const Contents& contents,
                                                   const Buffer& buffer, BlockRange range) const;
   void put_back(FlushState& state, Layer&& layer) noexcept;
-  void split(const Contents& contents, Buffer& buffer, Layer& layer);
+  // `first`: the first block that would go, if none were logged.
+  void split(const Contents& contents, Buffer& buffer, Layer& layer, std::uint64_t first);
   [[nodiscard]] std::uint64_t promise_again(Ino ino, const Contents& contents, const Buffer& buffer,
                                             std::span<const Promise> wanted);
 

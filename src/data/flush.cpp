@@ -19,17 +19,36 @@ void append_run(std::vector<UnitRun>& runs, UnitRun run) {
   }
 }
 
+// The blocks from here on are for the next flush.
+std::map<std::uint64_t, DirtyBlock>::const_iterator first_left_over(const Layer& layer) {
+  std::size_t blocks = 0;
+  std::size_t runs = 0;
+  std::uint64_t last_run = no_cut;
+  auto at = layer.blocks.begin();
+  for (; at != layer.blocks.end() && blocks < blocks_per_flush_max; ++at, ++blocks) {
+    if (run_of(at->first) == last_run) continue;
+    if (runs == runs_per_flush_max) break;
+    last_run = run_of(at->first);
+    ++runs;
+  }
+  return at;
+}
+
 }  // namespace
 
 // More than one transaction takes: the rest stays active. Blocks with logged writes go first (LOGGED), which
 // are few.
-void FileBytesImpl::split(const Contents& contents, Buffer& buffer, Layer& layer) {
+void FileBytesImpl::split(const Contents& contents, Buffer& buffer, Layer& layer,
+                          std::uint64_t first) {
   const bool any_logged = std::any_of(layer.blocks.begin(), layer.blocks.end(),
                                       [](const auto& entry) { return entry.second.has_logged; });
-  const std::uint64_t first = std::next(layer.blocks.begin(), blocks_per_flush_max)->first;
   const auto goes = [&](std::uint64_t index, const DirtyBlock& block) {
     return any_logged ? !block.has_logged : index >= first;
   };
+  const bool any_goes =
+      std::any_of(layer.blocks.begin(), layer.blocks.end(),
+                  [&](const auto& entry) { return goes(entry.first, entry.second); });
+  if (!any_goes) return;
   buffer.active_ = std::make_unique<Layer>(layer.split_off(goes));
   // What goes first ends where its last block does, unless the file was longer already.
   const auto& [last_index, last] = *layer.blocks.rbegin();
@@ -42,7 +61,8 @@ Flush FileBytesImpl::begin_flush(Ino ino, const Contents& contents, Buffer& buff
   if (!buffer.active_) return Flush{};
   ARTFS_ASSERT(!buffer.in_flight_);
   std::unique_ptr<Layer> layer = std::move(buffer.active_);
-  if (layer->blocks.size() > blocks_per_flush_max) split(contents, buffer, *layer);
+  const auto cut_off = first_left_over(*layer);
+  if (cut_off != layer->blocks.end()) split(contents, buffer, *layer, cut_off->first);
   auto state = std::make_unique<FlushState>(*this, volume_, ino, buffer);
   state->layer = layer.get();
   state->before = contents;
@@ -58,6 +78,8 @@ Result<void> FileBytesImpl::finish_flush(Flush& flush, Contents& contents, Chang
   ARTFS_ASSERT(file_.is_synced(state.write_ticket));  // W-DATA
   ARTFS_ASSERT(contents == state.before);
   state.edits.write_to(change.txn);
+  std::sort(state.freed.begin(), state.freed.end(),
+            [](const UnitRun& left, const UnitRun& right) { return left.first < right.first; });
   for (const UnitRun& run : state.allocated) append_run(change.allocated, run);
   for (const UnitRun& run : state.freed) append_run(change.freed, run);
   const auto append = [](std::vector<StoredBlock>& to, const std::vector<StoredBlock>& blocks) {

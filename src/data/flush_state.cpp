@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "data/flush_state.hpp"
 
+#include <algorithm>
+#include <numeric>
 #include <string>
 
 #include "base/assert.hpp"
+#include "data/file_bytes_impl.hpp"
 #include "format/key.hpp"
 
 namespace artfs::data {
@@ -44,23 +47,53 @@ void RunEditor::write_to(Txn& txn) const {
 }
 
 void FlushState::gain(const Block& block) {
-  if (block.is_hole()) return;
-  after.units += block.place.count;
+  ARTFS_ASSERT(block.patches.empty());
+  if (!block.has_base()) return;
   if (block.unwritten) {
-    allocated.push_back(block.place);
+    gain_units(block.place);
   } else {
+    after.units += block.place.count;
     gained.push_back(stored_block(block));
   }
 }
 
 void FlushState::lose(const Block& block) {
-  if (block.is_hole()) return;
-  after.units -= block.place.count;
+  for (const UnitRun& place : block.patch_places()) lose_units(place);
+  if (!block.has_base()) return;
   if (block.unwritten) {
-    freed.push_back(block.place);
+    lose_units(block.place);
   } else {
+    after.units -= block.place.count;
     lost.push_back(stored_block(block));
   }
+}
+
+void FlushState::gain_units(UnitRun run) {
+  after.units += run.count;
+  allocated.push_back(run);
+}
+
+void FlushState::lose_units(UnitRun run) {
+  after.units -= run.count;
+  freed.push_back(run);
+}
+
+// Where an abort or a crash left too few promises, what others were promised stays theirs.
+Result<std::vector<UnitRun>> FlushState::allocate(std::span<const std::uint32_t> sizes) {
+  const std::uint64_t units = std::accumulate(sizes.begin(), sizes.end(), std::uint64_t{0});
+  const std::uint64_t promised = layer->reserved_units - kept_units - converted_units;
+  const std::uint64_t converted = std::min(promised, units);
+  const std::uint64_t missing = units - converted;
+  ARTFS_TRY(owner->space().reserve(missing));
+  Result<std::vector<UnitRun>> found = owner->space().allocate(sizes, converted + missing);
+  if (!found) {
+    owner->space().unreserve(missing);
+    return found;
+  }
+  std::vector<UnitRun> places = *std::move(found);
+  converted_units += converted;
+  taken.insert(taken.end(), places.begin(), places.end());
+  return places;
 }
 
 }  // namespace artfs::data

@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <map>
+#include <span>
 #include <vector>
 
 #include "data/buffer.hpp"
@@ -45,9 +46,14 @@ class RunEditor {
 };
 
 struct FlushState {
-  // The extents name the block, or cease to: space and references follow.
+  // The extents name the block, or cease to: space and references follow. What is gained has no patches.
   void gain(const Block& block);
   void lose(const Block& block);
+  // The same of units without bytes, or of patches.
+  void gain_units(UnitRun run);
+  void lose_units(UnitRun run);
+  // A place for each of `sizes`: promises become units, as far as they go.
+  [[nodiscard]] Result<std::vector<UnitRun>> allocate(std::span<const std::uint32_t> sizes);
 
   // Bytes now stand where fallocate had put space aside.
   void settle(const Block& block) { settled.push_back(stored_block(block)); }
@@ -62,8 +68,8 @@ struct FlushState {
   Contents before;               // when the flush began
   Contents after;                // what write_out made of it
   RunEditor edits;
-  std::vector<UnitRun> allocated;   // for what fallocate asked
-  std::vector<UnitRun> freed;       // never written
+  std::vector<UnitRun> allocated;   // for what fallocate asked, and patches
+  std::vector<UnitRun> freed;       // never written, or patches
   std::vector<StoredBlock> gained;  // references, as in Change
   std::vector<StoredBlock> lost;
   std::vector<StoredBlock> settled;

@@ -5,7 +5,6 @@
 #include <array>
 #include <cstring>
 #include <map>
-#include <numeric>
 #include <string>
 #include <utility>
 
@@ -36,7 +35,8 @@ FlushWriter::FlushWriter(FileBytesImpl& impl, FlushState& state) noexcept
       layer_(*state.layer),
       block_bytes_(impl.layout().block_bytes),
       reader_(impl.file(), impl.volume(), impl.layout().block_bytes,
-              {.ino = state.ino, .contents = &state.before, .layers = {state.layer, nullptr}}) {}
+              {.ino = state.ino, .contents = &state.before, .layers = {state.layer, nullptr}}),
+      patches_(impl, state, reader_) {}
 
 Result<void> FlushWriter::run() {
   ARTFS_TRY(cut_extents());
@@ -48,14 +48,17 @@ Result<void> FlushWriter::run() {
     return {};
   }
   state_.after.size = layer_.size;
-  if (!ARTFS_TRY(go_inline())) {
+  const bool is_inline = ARTFS_TRY(go_inline());
+  // First, so that what was written since goes to the space put aside.
+  ARTFS_TRY(plan_preallocation());
+  ARTFS_TRY(allocate_preallocation());
+  if (!is_inline) {
     state_.after.is_inline = false;
     state_.after.inline_bytes.clear();
     ARTFS_TRY(plan_blocks());
+    ARTFS_TRY(store_blocks());
+    ARTFS_TRY(patches_.run());
   }
-  ARTFS_TRY(plan_preallocation());
-  ARTFS_TRY(store_blocks());
-  ARTFS_TRY(allocate_preallocation());
   state_.written_out = true;
   return {};
 }
@@ -67,21 +70,50 @@ void FlushWriter::drop(std::uint64_t index, const Block& block) {
 
 // Takes effect of the cut on one run, and removes what stands behind the old size (TAIL): left over by
 // a truncation that a crash interrupted.
-void FlushWriter::cut_run(std::uint64_t first, const Run& run) {
+Result<void> FlushWriter::cut_run(std::uint64_t first, const Run& run) {
   for (std::uint64_t i = 0; i < run.size(); ++i) {
-    Block block = run[i];
-    if (block.is_hole()) continue;
+    if (run[i].is_empty()) continue;
     const std::uint64_t index = first + i;
     const std::uint64_t start = index * block_bytes_;
-    if (start >= layer_.cut || (start >= state_.before.size && block.is_written())) {
+    if (start >= layer_.cut || (start >= state_.before.size && run[i].has_bytes())) {
       state_.edits.put_run(first, run);
-      drop(index, block);
-    } else if (block.is_written() && layer_.cut - start < block.valid_bytes) {
-      block.valid_bytes = static_cast<std::uint32_t>(layer_.cut - start);
+      drop(index, run[i]);
+    } else if (layer_.cut - start < run[i].end_bytes()) {
       state_.edits.put_run(first, run);
-      state_.edits.set(index, block);
+      ARTFS_TRY(cut_block(index, static_cast<std::uint32_t>(layer_.cut - start)));
     }
   }
+  return {};
+}
+
+// Space put aside ends with the bytes: where a patch was, a later one must not go in place, since the
+// durable state may still name what stands there (FRESH).
+Result<void> FlushWriter::cut_block(std::uint64_t index, std::uint32_t end) {
+  Block block = *ARTFS_TRY(state_.edits.get(index));
+  block.valid_bytes = std::min(block.valid_bytes, end);
+  while (!block.patches.empty()) {
+    Patch& last = block.patches.back();
+    const std::uint32_t start = last.unit * static_cast<std::uint32_t>(unit_bytes);
+    if (start < end) {
+      last.valid_bytes = std::min(last.valid_bytes, end - start);
+      break;
+    }
+    if (!block.is_in_place(last)) state_.lose_units({.first = last.place, .count = 1});
+    block.patches.pop_back();
+  }
+  const std::uint64_t kept = units_for(end);
+  if (block.unwritten && kept < block.place.count) {
+    state_.lose_units({.first = block.place.first + kept, .count = block.place.count - kept});
+    block.place.count = kept;
+  }
+  state_.edits.set(index, block);
+  return {};
+}
+
+// One transaction takes no more removals.
+bool FlushWriter::removed_enough() const noexcept {
+  return state_.edits.runs_count() >= runs_cut_per_flush_max ||
+         state_.freed.size() + state_.lost.size() >= pieces_removed_per_flush_max;
 }
 
 Result<void> FlushWriter::cut_extents() {
@@ -91,11 +123,11 @@ Result<void> FlushWriter::cut_extents() {
   const std::uint64_t from = std::min(layer_.cut, state_.before.size);
   ExtentScan scan(impl_.volume(), state_.ino, from / block_bytes_);
   while (ARTFS_TRY(scan.next())) {
-    if (state_.edits.runs_count() >= runs_cut_per_flush_max) {
+    if (removed_enough()) {
       state_.deferred = true;
       return {};
     }
-    cut_run(scan.first(), scan.run());
+    ARTFS_TRY(cut_run(scan.first(), scan.run()));
   }
   return {};
 }
@@ -115,17 +147,17 @@ Result<void> FlushWriter::void_range(BlockRange range) {
   ExtentScan scan(impl_.volume(), state_.ino, range.first);
   while (ARTFS_TRY(scan.next())) {
     if (scan.first() >= range.end()) return {};
-    if (state_.edits.runs_count() >= runs_cut_per_flush_max) {
+    if (removed_enough()) {
       state_.deferred = true;
       return {};
     }
     for (std::uint64_t i = 0; i < format::blocks_per_run; ++i) {
       const std::uint64_t index = scan.first() + i;
-      if (!range.contains(index) || scan.run()[i].is_hole()) continue;
+      if (!range.contains(index) || scan.run()[i].is_empty()) continue;
       state_.edits.put_run(scan.first(), scan.run());
       const Block block = *ARTFS_TRY(state_.edits.get(index));  // the cut may have been here
-      const bool stays = block.unwritten && !layer_.punched.contains(index);
-      if (!block.is_hole() && !stays) drop(index, block);
+      const bool stays = !block.has_bytes() && !layer_.punched.contains(index);
+      if (!block.is_empty() && !stays) drop(index, block);
     }
   }
   return {};
@@ -144,7 +176,7 @@ Result<bool> FlushWriter::go_inline() {
   }
   if (state_.before.units > 0) {
     const Block block = *ARTFS_TRY(state_.edits.get(0));
-    if (block.is_written()) drop(0, block);
+    if (block.has_bytes()) drop(0, block);
   }
   state_.after.is_inline = true;
   state_.after.inline_bytes = std::move(bytes);
@@ -153,28 +185,48 @@ Result<bool> FlushWriter::go_inline() {
 
 Result<void> FlushWriter::plan_blocks() {
   items_.reserve(layer_.blocks.size());
-  for (const auto& [index, dirty] : layer_.blocks) {
-    const Block old = *ARTFS_TRY(state_.edits.get(index));
-    const std::uint64_t start = index * block_bytes_;
-    const std::uint64_t limit = reader_.visible_below();
-    std::uint64_t below = std::min(limit - std::min(limit, start), block_bytes_);
-    const bool voided = layer_.voids(index);
-    const bool from_record = state_.before.is_inline && index == 0 && !voided;
-    if (voided) below = 0;
-    if (!from_record) below = std::min<std::uint64_t>(below, old.valid_bytes);
-    const auto stored =
-        static_cast<std::uint32_t>(std::max<std::uint64_t>(dirty.valid.end(), below));
-    if (stored == 0 || (dirty.valid.empty() && !from_record)) continue;
-    Item& item = items_.emplace_back();
-    item.index = index;
-    item.dirty = &dirty;
-    item.block.stored_bytes = stored;
-    item.block.valid_bytes = stored;
-    // What fallocate put aside is written in place: until the transaction it reads as zeros anyway.
-    if (old.unwritten && old.place.count >= units_for(stored)) {
-      item.block.place = old.place;
-      item.way = Way::in_place;
-    }
+  for (const auto& [index, dirty] : layer_.blocks) ARTFS_TRY(plan_block(index, dirty));
+  return {};
+}
+
+Result<void> FlushWriter::plan_block(std::uint64_t index, const DirtyBlock& dirty) {
+  const Block& old = *ARTFS_TRY(state_.edits.get(index));
+  const std::uint64_t start = index * block_bytes_;
+  const std::uint64_t limit = reader_.visible_below();
+  std::uint64_t below = std::min(limit - std::min(limit, start), block_bytes_);
+  const bool voided = layer_.voids(index);
+  const bool has_record = state_.before.is_inline && state_.before.size > 0;
+  const bool from_record = has_record && index == 0 && !voided;
+  if (voided) below = 0;
+  if (!from_record) below = std::min<std::uint64_t>(below, old.end_bytes());
+  const auto stored = static_cast<std::uint32_t>(std::max<std::uint64_t>(dirty.valid.end(), below));
+  if (stored == 0 || (dirty.valid.empty() && !from_record)) return {};
+  // A patch says of the zeros behind its bytes, as far as the file goes, that they are bytes too.
+  const std::uint64_t unit_end = units_for(stored) * unit_bytes;
+  const std::uint64_t file_end = layer_.size - std::min(layer_.size, start);
+  const auto patched_end =
+      static_cast<std::uint32_t>(std::max<std::uint64_t>(stored, std::min(unit_end, file_end)));
+  const BlockChange change{.old = old,
+                           .dirty = units_of(dirty.valid),
+                           .stored_bytes = patched_end,
+                           .block_units = static_cast<std::uint32_t>(block_bytes_ / unit_bytes),
+                           .promised_units = dirty.reserved_units};
+  const BlockWay way = from_record ? BlockWay::whole : choose_way(change);
+  if (way == BlockWay::patch) {
+    patches_.add(index, dirty, change);
+    return {};
+  }
+  Item& item = items_.emplace_back();
+  item.index = index;
+  item.dirty = &dirty;
+  item.settles = way == BlockWay::settle;
+  item.block.stored_bytes = item.settles ? patched_end : stored;
+  item.block.valid_bytes = item.block.stored_bytes;
+  // What fallocate put aside is written in place: until the transaction it reads as zeros anyway.
+  const bool is_untouched = old.unwritten && old.patches.empty();
+  if (item.settles || (is_untouched && old.place.count >= units_for(stored))) {
+    item.block.place = old.place;
+    item.way = Way::in_place;
   }
   return {};
 }
@@ -192,42 +244,28 @@ Result<void> FlushWriter::plan_preallocation() {
           break;
         }
       }
-      const bool written = !state_.after.is_inline && layer_.blocks.contains(index);
       const Block* const block = ARTFS_TRY(state_.edits.get(index));
-      if (block->is_hole() && !written) preallocated_.push_back(index);
+      if (!block->has_base()) preallocated_.push_back(index);
     }
   }
   std::sort(preallocated_.begin(), preallocated_.end());
   preallocated_.erase(std::unique(preallocated_.begin(), preallocated_.end()), preallocated_.end());
-  return {};
-}
-
-// Promises become units, as far as they go. Where an abort or a crash left too few, what others were promised
-// stays theirs.
-Result<std::vector<UnitRun>> FlushWriter::allocate(std::span<const std::uint32_t> sizes) {
-  const std::uint64_t units = std::accumulate(sizes.begin(), sizes.end(), std::uint64_t{0});
-  const std::uint64_t promised = layer_.reserved_units - state_.kept_units - state_.converted_units;
-  const std::uint64_t converted = std::min(promised, units);
-  const std::uint64_t missing = units - converted;
-  ARTFS_TRY(impl_.space().reserve(missing));
-  Result<std::vector<UnitRun>> allocated = impl_.space().allocate(sizes, converted + missing);
-  if (!allocated) {
-    impl_.space().unreserve(missing);
-    return allocated;
+  if (!state_.left_over.empty()) {
+    const std::uint64_t used = preallocated_.size() * (block_bytes_ / unit_bytes);
+    state_.kept_units = layer_.preallocate_units - std::min(layer_.preallocate_units, used);
   }
-  std::vector<UnitRun> places = *std::move(allocated);
-  state_.converted_units += converted;
-  state_.taken.insert(state_.taken.end(), places.begin(), places.end());
-  return places;
+  return {};
 }
 
 Result<void> FlushWriter::allocate_preallocation() {
   const auto block_units = static_cast<std::uint32_t>(block_bytes_ / unit_bytes);
   const std::vector<std::uint32_t> sizes(preallocated_.size(), block_units);
-  const std::vector<UnitRun> places = ARTFS_TRY(allocate(sizes));
+  const std::vector<UnitRun> places = ARTFS_TRY(state_.allocate(sizes));
   for (std::size_t i = 0; i < places.size(); ++i) {
-    const Block block{.place = places[i], .unwritten = true};
-    state_.gain(block);
+    Block block = *ARTFS_TRY(state_.edits.get(preallocated_[i]));  // patches stay
+    block.place = places[i];
+    block.unwritten = true;
+    state_.gain_units(block.place);
     state_.edits.set(preallocated_[i], block);
   }
   return {};
@@ -263,7 +301,11 @@ Result<void> FlushWriter::store_window(std::span<Item> window) {
     ARTFS_TRY(place(fresh));
     for (const Item& item : window) {
       const bool is_new = item.way == Way::fresh || item.way == Way::claimed;
-      if (is_new || item.way == Way::in_place) written.push_back(&item);
+      if (item.settles && item.way == Way::in_place) {
+        ARTFS_TRY(write_dirty_units(item));
+      } else if (is_new || item.way == Way::in_place) {
+        written.push_back(&item);
+      }
     }
     ARTFS_TRY(write_blocks(written));
     for (const Item* item : fresh) {
@@ -287,7 +329,7 @@ Result<void> FlushWriter::store_window(std::span<Item> window) {
 Result<void> FlushWriter::load(Item& item) {
   const std::uint32_t stored = item.block.stored_bytes;
   if (item.dirty->valid.covers({0, stored})) {
-    item.bytes = std::span<const std::byte>(item.dirty->bytes).first(stored);
+    item.bytes = item.dirty->at({0, stored});
   } else {
     item.completed.resize(stored);
     ARTFS_TRY(reader_.read_block(item.index, 0, item.completed));
@@ -339,7 +381,7 @@ Result<void> FlushWriter::place(std::span<Item* const> fresh) {
   std::vector<std::uint32_t> sizes;
   sizes.reserve(fresh.size());
   for (const Item* item : fresh) sizes.push_back(units_for(item->block.stored_bytes));
-  const std::vector<UnitRun> places = ARTFS_TRY(allocate(sizes));
+  const std::vector<UnitRun> places = ARTFS_TRY(state_.allocate(sizes));
   for (std::size_t i = 0; i < places.size(); ++i) fresh[i]->block.place = places[i];
   return {};
 }
@@ -372,6 +414,20 @@ Result<void> FlushWriter::write_group(std::span<const Item* const> group) {
   const std::uint64_t ticket =
       ARTFS_TRY(impl_.file().write(group.front()->block.place.first, buffers));
   state_.write_ticket = std::max(state_.write_ticket, ticket);
+  return {};
+}
+
+// The others stand where they belong.
+Result<void> FlushWriter::write_dirty_units(const Item& item) {
+  const UnitSet dirty = units_of(item.dirty->valid);
+  for (std::uint32_t unit = 0; unit < item.block.place.count; ++unit) {
+    if (!dirty[unit]) continue;
+    const std::span<const std::byte> bytes = item.bytes.subspan(unit * unit_bytes);
+    const std::array buffers{bytes.first(std::min<std::size_t>(bytes.size(), unit_bytes))};
+    const std::uint64_t ticket =
+        ARTFS_TRY(impl_.file().write(item.block.place.first + unit, buffers));
+    state_.write_ticket = std::max(state_.write_ticket, ticket);
+  }
   return {};
 }
 

@@ -21,14 +21,16 @@ Result<bool> FileBytesImpl::reclaim(Ino ino, Contents& contents, Change& change,
       }
       const Run run = ARTFS_TRY(decode_run(ino, scan.entry().value));
       for (const Block& block : run) {
-        if (block.is_hole()) continue;
-        ++blocks;
+        if (block.is_empty()) continue;
+        blocks += 1 + block.patches.size();
+        contents.units -= std::min(contents.units, block.units());
+        for (const UnitRun& place : block.patch_places()) change.freed.push_back(place);
+        if (!block.has_base()) continue;
         if (block.unwritten) {
           change.freed.push_back(block.place);
         } else {
           change.lost.push_back(stored_block(block));
         }
-        contents.units -= std::min(contents.units, block.place.count);
       }
       change.txn.erase(volume_, scan.entry().key);
     }
@@ -49,12 +51,14 @@ Result<void> FileBytesImpl::for_each_block(Ino ino,
     if (!key || run_of(key->block) != key->block) return fail(Errc::record_corrupt, ino.raw);
     const Run run = ARTFS_TRY(decode_run(ino, scan.entry().value));
     for (std::uint64_t i = 0; i < run.size(); ++i) {
-      if (run[i].is_hole()) continue;
+      if (run[i].is_empty()) continue;
       visit({.index = key->block + i,
              .place = run[i].place,
              .stored_bytes = run[i].stored_bytes,
              .unwritten = run[i].unwritten,
-             .hash = run[i].hash});
+             .hash = run[i].hash,
+             .patches = run[i].patches.size(),
+             .patch_places = run[i].patch_places()});
     }
   }
   return {};
@@ -63,7 +67,6 @@ Result<void> FileBytesImpl::for_each_block(Ino ino,
 Result<void> FileBytesImpl::verify_block(Ino ino, std::uint64_t index) {
   ExtentReader extents(volume_, ino);
   const Block* const block = ARTFS_TRY(extents.find(index));
-  if (!block->is_written()) return {};
   const Result<void> verified = file_.verify(*block);
   if (!verified && verified.error().code == Errc::block_corrupt) {
     return fail(Errc::block_corrupt, index);

@@ -75,13 +75,21 @@ void DirtyBlock::write(std::uint32_t from, std::span<const std::byte> data,
                        std::uint32_t block_bytes) {
   const auto end = from + static_cast<std::uint32_t>(data.size());
   ARTFS_ASSERT(end <= block_bytes);
-  if (end > bytes.size()) {
-    if (end > bytes.capacity()) {
-      bytes.reserve(std::min(std::bit_ceil(std::size_t{end}), std::size_t{block_bytes}));
-    }
-    bytes.resize(end);
+  const auto unit_begin = from - from % static_cast<std::uint32_t>(unit_bytes);
+  if (bytes.empty()) {
+    start = unit_begin;
+  } else if (unit_begin < start) {
+    bytes.insert(bytes.begin(), start - unit_begin, std::byte{0});
+    start = unit_begin;
   }
-  std::memcpy(bytes.data() + from, data.data(), data.size());
+  const std::size_t size = end - start;
+  if (size > bytes.size()) {
+    if (size > bytes.capacity()) {
+      bytes.reserve(std::min(std::bit_ceil(size), std::size_t{block_bytes - start}));
+    }
+    bytes.resize(size);
+  }
+  std::memcpy(bytes.data() + (from - start), data.data(), data.size());
   valid.add({from, end});
   if (!logged.empty()) logged.remove({from, end});
 }
@@ -89,7 +97,8 @@ void DirtyBlock::write(std::uint32_t from, std::span<const std::byte> data,
 void DirtyBlock::clip(std::uint32_t end) {
   valid.clip(end);
   logged.clip(end);
-  if (bytes.size() > valid.end()) bytes.resize(valid.end());
+  const std::size_t size = valid.end() - std::min(start, valid.end());
+  if (bytes.size() > size) bytes.resize(size);
 }
 
 void DirtyBlock::fill_from(const DirtyBlock& below, std::uint32_t block_bytes) {
@@ -98,9 +107,7 @@ void DirtyBlock::fill_from(const DirtyBlock& below, std::uint32_t block_bytes) {
     above.split(
         span, [](ByteSpan) {},
         [&](ByteSpan missing) {
-          const std::span<const std::byte> source(below.bytes);
-          write(missing.begin, source.subspan(missing.begin, missing.end - missing.begin),
-                block_bytes);
+          write(missing.begin, below.at(missing), block_bytes);
           below.logged.split(
               missing, [this](ByteSpan same) { logged.add(same); }, [](ByteSpan) {});
         });

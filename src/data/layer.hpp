@@ -6,7 +6,8 @@
 //             valid bytes of `blocks`; the file ends at `size`. What is neither valid here nor visible
 //             below reads as zeros.
 // Threading:  as Buffer. The in-flight layer is not changed while a flush reads it without the lock.
-// Cost:       a block holds its bytes up to the last valid one, rounded up by doubling.
+// Cost:       a block holds its bytes from the first valid unit to the last valid byte, rounded up by
+//             doubling.
 #pragma once
 
 #include <algorithm>
@@ -62,11 +63,17 @@ class ByteSpans {
 };
 
 struct DirtyBlock {
+  std::uint32_t start = 0;       // in the block, of bytes[0]; where a unit begins
   std::vector<std::byte> bytes;  // up to valid.end()
   ByteSpans valid;
   ByteSpans logged;         // of valid: the newest logged write of these bytes says the same
   bool has_logged = false;  // a logged write of the block stands, of these bytes or older ones
   std::uint32_t reserved_units = 0;
+
+  // Of a span that lies between `start` and valid.end().
+  [[nodiscard]] std::span<const std::byte> at(ByteSpan span) const noexcept {
+    return std::span(bytes).subspan(span.begin - start, span.end - span.begin);
+  }
 
   void write(std::uint32_t from, std::span<const std::byte> data, std::uint32_t block_bytes);
   void clip(std::uint32_t end);

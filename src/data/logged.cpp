@@ -61,16 +61,14 @@ struct Unlogged {
 std::vector<Unlogged> unlogged_of(const Layer& layer, std::uint64_t block_bytes, LogPlan& plan) {
   std::vector<Unlogged> found;
   for (const auto& [index, block] : layer.blocks) {
-    const std::string_view bytes = base::as_chars(block.bytes);
     const std::size_t before = found.size();
     for (const ByteSpan& valid : block.valid.all()) {
       block.logged.split(
           valid, [](ByteSpan) {},
-          [&, index = index](ByteSpan missing) {
-            const std::uint32_t length = missing.end - missing.begin;
-            plan.bytes += length;
+          [&, index = index, &block = block](ByteSpan missing) {
+            plan.bytes += missing.end - missing.begin;
             found.push_back({.offset = index * block_bytes + missing.begin,
-                             .bytes = bytes.substr(missing.begin, length)});
+                             .bytes = base::as_chars(block.at(missing))});
           });
     }
     if (found.size() > before) ++plan.blocks;

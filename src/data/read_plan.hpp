@@ -4,7 +4,7 @@
 // Contract:   made under the inode's lock: everything else was copied then. The pieces stay true as long as
 //             nobody frees their blocks; a block that was freed and reused meanwhile does not match its
 //             hash any more, which is how a plan that grew old is told from one that is still good.
-//             `out` of each piece outlives the plan.
+//             `out` of each piece outlives the plan. Patches lie on top of pieces: they are read last.
 #pragma once
 
 #include <cstdint>
@@ -23,9 +23,18 @@ struct BlockPiece {
   std::span<std::byte> out;
 };
 
+// The same of a patch: bytes of its unit.
+struct PatchPiece {
+  Patch patch;
+  std::uint64_t index = 0;
+  std::uint32_t from = 0;
+  std::span<std::byte> out;
+};
+
 struct ReadPlan {
   std::size_t bytes = 0;  // of the whole read
   std::vector<BlockPiece> pieces;
+  std::vector<PatchPiece> patches;
 };
 
 }  // namespace artfs::data

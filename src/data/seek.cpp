@@ -64,7 +64,7 @@ class DataMap {
  private:
   // TAIL: what stands behind the committed size is void.
   [[nodiscard]] bool has_data(std::uint64_t index, const Block& block) const noexcept {
-    return block.is_written() && block.valid_bytes > 0 &&
+    return block.has_bytes() && block.end_bytes() > 0 &&
            index * block_bytes_ < view_.contents->size;
   }
 

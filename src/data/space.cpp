@@ -125,7 +125,8 @@ std::uint64_t Space::growable_units() const {
   if (!free) return 0;
   const std::uint64_t whole = *free + total_units() * unit_bytes;
   const std::uint64_t headroom = std::min(options_.headroom_bytes_max, whole / 16);
-  return *free > headroom ? (*free - headroom) / unit_bytes : 0;
+  const std::uint64_t units = *free > headroom ? (*free - headroom) / unit_bytes : 0;
+  return std::min(units, format::content_units_max - total_units());
 }
 
 // True: blocks.dat grew, or somebody else made room meanwhile; try again. False: it cannot grow.

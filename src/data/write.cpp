@@ -4,6 +4,7 @@
 
 #include "base/assert.hpp"
 #include "data/file_bytes_impl.hpp"
+#include "data/patch_policy.hpp"
 #include "format/key.hpp"
 
 namespace artfs::data {
@@ -63,7 +64,7 @@ std::vector<FileBytesImpl::Promise> FileBytesImpl::promises_for(const Contents& 
   const Layer* const in_flight = buffer.in_flight_.get();
   const std::uint64_t below = in_flight != nullptr ? in_flight->size : contents.size;
   const std::uint64_t visible = active != nullptr ? std::min(active->cut, below) : below;
-  const auto add = [&](std::uint64_t index, std::uint64_t own_end) {
+  const auto add = [&](std::uint64_t index, std::uint64_t own_begin, std::uint64_t own_end) {
     const std::uint64_t start = index * layout_.block_bytes;
     std::uint64_t bytes = std::max(own_end, seen_in_block(visible, start, layout_.block_bytes));
     if (active != nullptr) {
@@ -72,19 +73,24 @@ std::vector<FileBytesImpl::Promise> FileBytesImpl::promises_for(const Contents& 
         bytes = std::max<std::uint64_t>(bytes, found->second.valid.end());
       }
     }
-    if (bytes > 0) wanted.push_back({.index = index, .units = units_of(bytes)});
+    if (bytes == 0) return;
+    wanted.push_back(
+        {.index = index,
+         .units = units_of(bytes),
+         .changed = {static_cast<std::uint32_t>(own_begin), static_cast<std::uint32_t>(own_end)}});
   };
   const std::uint64_t first = offset / layout_.block_bytes;
   const bool block_zero_touched = offset < end && first == 0;
   if (!block_zero_touched) {
     const bool inline_below =
         in_flight != nullptr ? in_flight->size <= layout_.inline_bytes_max : contents.is_inline;
-    if (inline_below || (active != nullptr && active->blocks.contains(0))) add(0, 0);
+    if (inline_below || (active != nullptr && active->blocks.contains(0))) add(0, 0, 0);
   }
   for (std::uint64_t at = offset; at < end;) {
     const std::uint64_t index = at / layout_.block_bytes;
     const std::uint64_t next = std::min(end, (index + 1) * layout_.block_bytes);
-    add(index, next - index * layout_.block_bytes);
+    const std::uint64_t start = index * layout_.block_bytes;
+    add(index, at - start, next - start);
     at = next;
   }
   return wanted;
@@ -118,10 +124,23 @@ Result<std::uint64_t> FileBytesImpl::promise(Ino ino, const Contents& contents,
       return fail(Errc::no_space);
     }
     const Block* const block = ARTFS_TRY(extents.find(need.index));
-    if (is_punched(buffer, need.index)) return fail(Errc::no_space);
-    if (!block->unwritten || block->place.count < need.units) return fail(Errc::no_space);
+    if (is_punched(buffer, need.index) || !fits_in_place(*block, need)) {
+      return fail(Errc::no_space);
+    }
+    if (is_voided(buffer, need.index) && block->has_bytes()) return fail(Errc::no_space);
   }
   return std::uint64_t{0};
+}
+
+// Every unit of the change goes where space was put aside for it, whatever else was accepted.
+bool FileBytesImpl::fits_in_place(const Block& block, const Promise& need) const noexcept {
+  if (!block.unwritten || block.place.count < need.units) return false;
+  if (block.patches.empty()) return true;
+  for (std::uint32_t unit = need.changed.begin / unit_bytes; unit < units_of(need.changed.end);
+       ++unit) {
+    if (!goes_in_place(block, unit)) return false;
+  }
+  return block_units_ <= format::patches_per_block_max;
 }
 
 void FileBytesImpl::apply_promises(Layer& layer, std::span<const Promise> wanted,
@@ -180,32 +199,19 @@ Result<void> FileBytesImpl::truncate(Ino ino, const Contents& contents, Buffer& 
   return {};
 }
 
-// Blocks of the range that neither an extent nor a pending write backs.
+// Blocks of the range without space of their own. What is pending may be written out as patches: it does
+// not count.
 Result<std::uint64_t> FileBytesImpl::count_holes(Ino ino, const Contents& contents,
                                                  const Buffer& buffer, BlockRange range) const {
   std::uint64_t backed = 0;
-  const std::uint64_t end = range.first + range.count;
-  for (const Layer* layer : {buffer.active_.get(), buffer.in_flight_.get()}) {
-    if (layer == nullptr) continue;
-    const auto from = layer->blocks.lower_bound(range.first);
-    for (auto it = from; it != layer->blocks.end() && it->first < end; ++it) {
-      const bool counted = layer == buffer.in_flight_.get() && buffer.active_ &&
-                           buffer.active_->blocks.contains(it->first);
-      if (!counted) ++backed;
-    }
-  }
-  if (contents.units == 0) return range.count - backed;
-  const auto pending = [&buffer](std::uint64_t index) {
-    return (buffer.active_ && buffer.active_->blocks.contains(index)) ||
-           (buffer.in_flight_ && buffer.in_flight_->blocks.contains(index));
-  };
+  if (contents.units == 0) return range.count;
   ExtentScan scan(volume_, ino, range.first);
   while (ARTFS_TRY(scan.next())) {
-    if (scan.first() >= end) break;
+    if (scan.first() >= range.end()) break;
     for (std::uint64_t i = 0; i < format::blocks_per_run; ++i) {
       const std::uint64_t index = scan.first() + i;
-      if (!range.contains(index) || scan.run()[i].is_hole()) continue;
-      if (!pending(index) && !is_voided(buffer, index)) ++backed;
+      if (!range.contains(index) || !scan.run()[i].has_base()) continue;
+      if (!is_voided(buffer, index)) ++backed;
     }
   }
   return range.count - backed;

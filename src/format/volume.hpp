@@ -5,7 +5,7 @@
 //             flags, so what they say of a volume of it is "no"; the first opening that may write makes
 //             what is missing and writes version 3, which older programs refuse. Those of version 1 would list
 //             directories wrongly, and free blocks that several files name; those of version 2 would lose
-//             logged writes ("p/" keys).
+//             logged writes ("p/" keys), and do not know of patches.
 // Errors:     record_corrupt; store_newer for a version we do not know.
 #pragma once
 

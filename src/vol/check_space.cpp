@@ -14,13 +14,18 @@ Result<void> SpaceCheck::add_file(Ino ino, const format::Inode& inode) {
   std::uint64_t units = 0;
   std::vector<std::uint64_t> to_verify;
   const Result<void> walked = core_.bytes->for_each_block(ino, [&](const data::BlockInfo& block) {
-    units += block.place.count;
+    units += block.place.count + block.patch_places.size();
     ++out_.blocks;
-    runs_.push_back({.block = {.hash = block.hash,
-                               .place = block.place,
-                               .stored_bytes = block.unwritten ? 0 : block.stored_bytes},
-                     .owner = ino.raw});
-    const bool holds_bytes = !block.unwritten && block.stored_bytes != 0;
+    for (const data::UnitRun& place : block.patch_places) {
+      runs_.push_back({.block = {.place = place}, .owner = ino.raw});
+    }
+    const bool is_written = !block.unwritten && block.stored_bytes != 0;
+    if (block.place.count != 0)
+      runs_.push_back({.block = {.hash = block.hash,
+                                 .place = block.place,
+                                 .stored_bytes = block.unwritten ? 0 : block.stored_bytes},
+                       .owner = ino.raw});
+    const bool holds_bytes = is_written || block.patches != 0;
     if (holds_bytes && block.index * block_bytes >= inode.size) {
       report(out_, fmt::format("inode {}: block {} lies behind the end of the file", ino.raw,
                                block.index));

@@ -66,9 +66,9 @@ Result<void> Repair::visit_extent(const format::ParsedKey& key, const ScanEntry&
     return {};
   }
   for (const data::Block& block : *run) {
-    if (block.is_hole()) continue;
-    owner->units_found += block.place.count;
-    named_.push_back(data::stored_block(block));
+    owner->units_found += block.units();
+    for (const data::UnitRun& place : block.patch_places()) named_.push_back({.place = place});
+    if (block.has_base()) named_.push_back(data::stored_block(block));
   }
   return {};
 }

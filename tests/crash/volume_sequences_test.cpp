@@ -49,7 +49,7 @@ const char* to_text(Persist how) {
 }
 
 // Files: /A/foo of two blocks and a half, /A/bar inline, /B/foo, /foo; /C is empty.
-constexpr std::size_t foo_bytes = 10000;
+constexpr std::size_t foo_bytes = 18000;  // a whole block, of which little changes, and another
 
 void add_names(std::vector<Operation>& all) {
   const auto add = [&](std::string text, std::string file,
@@ -134,7 +134,7 @@ struct Beginning {
     {
       const auto store = test::must_open(fresh, test::small_options());
       FormatOptions format;
-      format.block_bytes = 4096;
+      format.block_bytes = 16384;
       REQUIRE(vol::VolumeImpl::format_store(*store, format).has_value());
       REQUIRE(store->close().has_value());
     }

@@ -230,6 +230,15 @@ struct DataWorld {
     return done;
   }
 
+  // By number of the block: how many patches it has.
+  std::map<std::uint64_t, std::uint64_t> patches(const DataFile& file) {
+    std::map<std::uint64_t, std::uint64_t> counts;
+    REQUIRE(bytes->for_each_block(file.ino, [&counts](const data::BlockInfo& info) {
+      if (info.patches > 0) counts[info.index] = info.patches;
+    }));
+    return counts;
+  }
+
   Result<void> flush_once(DataFile& file) {
     data::Flush flush = bytes->begin_flush(file.ino, file.contents, file.buffer);
     if (!flush) return {};
@@ -295,7 +304,12 @@ inline void check_space(DataWorld& world, const std::vector<DataFile*>& files) {
   for (const DataFile* file : files) {
     std::uint64_t units = 0;
     REQUIRE(world.bytes->for_each_block(file->ino, [&](const data::BlockInfo& info) {
-      units += info.place.count;
+      units += info.place.count + info.patch_places.size();
+      for (const data::UnitRun& place : info.patch_places) {
+        claim(place);
+        used += place.count;
+      }
+      if (info.place.count == 0) return;
       const data::StoredBlock block{
           .hash = info.hash, .place = info.place, .stored_bytes = info.stored_bytes};
       Named& known = named[info.place.first];

@@ -50,9 +50,8 @@ std::string look(const Layer& top, const Layer* below, std::string base) {
   base.resize(top.size, '\0');
   for (const auto& [index, block] : top.blocks) {
     for (const ByteSpan& span : block.valid.all()) {
-      base.replace(
-          index * block_bytes + span.begin, span.end - span.begin,
-          base::as_chars(std::span(block.bytes).subspan(span.begin, span.end - span.begin)));
+      base.replace(index * block_bytes + span.begin, span.end - span.begin,
+                   base::as_chars(block.at(span)));
     }
   }
   return base;

@@ -45,6 +45,9 @@ TEST_CASE("sharing: equal blocks of different files take their space once", "[un
     REQUIRE(world.flush(second));
     CHECK(world.read(first, 0, content.size()) == content);
     CHECK(world.read(second, 0, content.size()) == second.bytes);
+    CHECK(world.bytes->space().blocks_shared == 4);  // one is patched
+    REQUIRE(world.write(second, block_bytes, random_bytes(random, block_bytes)));
+    REQUIRE(world.flush(second));
     CHECK(world.bytes->space().blocks_shared == 3);
   }
   SECTION("the space goes with the last of them") {

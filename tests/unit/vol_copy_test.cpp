@@ -280,5 +280,63 @@ TEST_CASE("copy: a volume of version 1, without a block index, learns to share",
   test::require_clean(*volume);
 }
 
+TEST_CASE("copy: a patched block is copied as bytes, the others by reference", "[unit][vol]") {
+  io::MemoryDirectory disk;
+  test::must_format(disk);
+  std::mt19937_64 random(4);
+  const auto volume = test::must_open_volume(disk, test::small_volume_options());
+  const Ino from = volume->mknod(root_ino, "from", 0100644, 0, {})->ino;
+  const Ino to = volume->mknod(root_ino, "to", 0100644, 0, {})->ino;
+  REQUIRE(test::write_at(*volume, from, 0, random_text(random, 4 * block)).has_value());
+  REQUIRE(volume->sync().has_value());
+  REQUIRE(test::write_at(*volume, from, 2 * block + 5000, "a patch").has_value());
+  REQUIRE(volume->sync().has_value());
+  const std::uint64_t used = volume->stats().content_bytes_used;
+  CHECK(used == 4 * block + 4096);
+  CHECK(*volume->copy_range({.from = from, .to = to, .length = 4 * block}, {}) == 4 * block);
+  REQUIRE(volume->sync().has_value());
+  CHECK(volume->stats().content_bytes_used == used + block);
+  CHECK(read_all(*volume, to) == read_all(*volume, from));
+  test::require_clean(*volume);
+}
+
+TEST_CASE("volume: one of version 2 is read as it is, and one of ours once it may be written",
+          "[unit][vol]") {
+  io::MemoryDirectory disk;
+  test::must_format(disk);
+  const auto version = [](Volume& volume) {
+    const Tree tree = *volume.store().open_tree(format::volume_tree_name);
+    return tree.get(format::volume_settings_key)->value.at(0);
+  };
+  const std::string bytes(3 * block, 'x');
+  {
+    const auto volume = test::must_open_volume(disk, test::small_volume_options());
+    CHECK(version(*volume) == 3);
+    const Ino ino = volume->mknod(root_ino, "old", 0100644, 0, {})->ino;
+    REQUIRE(test::write_at(*volume, ino, 0, bytes).has_value());
+    REQUIRE(volume->sync().has_value());
+    const Tree tree = *volume->store().open_tree(format::volume_tree_name);
+    std::string record = tree.get(format::volume_settings_key)->value;
+    record[0] = 2;
+    Txn txn;
+    txn.put(tree, format::volume_settings_key, record);
+    REQUIRE(volume->store().commit(txn).has_value());
+  }
+  {
+    auto options = test::small_volume_options();
+    options.store.read_only = true;
+    const auto volume = test::must_open_volume(disk, options);
+    CHECK(version(*volume) == 2);
+    CHECK(read_all(*volume, volume->lookup(root_ino, "old")->ino) == bytes);
+  }
+  const auto volume = test::must_open_volume(disk, test::small_volume_options());
+  CHECK(version(*volume) == 3);
+  const Ino ino = volume->lookup(root_ino, "old")->ino;
+  REQUIRE(test::write_at(*volume, ino, 9000, "patch").has_value());
+  REQUIRE(volume->sync().has_value());
+  CHECK(read_all(*volume, ino).substr(8999, 7) == "xpatchx");
+  test::require_clean(*volume);
+}
+
 }  // namespace
 }  // namespace artfs
