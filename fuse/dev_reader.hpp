@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+// DevReader: what still comes over /dev/fuse while the ring runs: FORGET, BATCH_FORGET, INTERRUPT, and the end.
+//
+// Contract:   start() makes the descriptor non-blocking. drain() handles all that is there and returns.
+//             note_names_dropped() and drain_if_dropped(): space of files whose last name went is given
+//             back before the next request that needs some.
+// Threading:  any number of threads at once.
+// Cost:       drain with nothing there: one read(2). A buffer of a request's size for each thread that drains.
+// Errors:     0; ENODEV: unmounted; ECONNABORTED: aborted through fusectl; another errno of read(2).
+#pragma once
+
+#include <atomic>
+
+#include "fuse/lowlevel.hpp"
+
+namespace artfs::fuse {
+
+class DevReader {
+ public:
+  explicit DevReader(fuse_session* session) noexcept : session_(session) {}
+
+  void start() noexcept;
+  [[nodiscard]] int drain() noexcept;
+
+  void note_names_dropped() noexcept { dropped_.store(true, std::memory_order_relaxed); }
+
+  void drain_if_dropped() noexcept;
+
+ private:
+  fuse_session* session_;
+  std::atomic<bool> dropped_{false};
+};
+
+}  // namespace artfs::fuse
