@@ -6,6 +6,8 @@
 #include <cerrno>
 #include <cstdlib>
 
+#include "base/clock.hpp"
+
 namespace artfs::fuse {
 
 namespace {
@@ -44,9 +46,16 @@ int DevReader::drain() noexcept {
   }
 }
 
+void DevReader::note_names_dropped() noexcept {
+  dropped_ns_.store(base::now_ns(), std::memory_order_relaxed);
+}
+
+// The FORGET follows some time after the name went: when the program that unlinked has run on. So one look
+// is not enough, and a second after the last name the timer has done the rest.
 void DevReader::drain_if_dropped() noexcept {
-  if (!dropped_.load(std::memory_order_relaxed)) return;
-  if (!dropped_.exchange(false, std::memory_order_relaxed)) return;
+  constexpr std::uint64_t expected_ns = 1'000'000'000;
+  const std::uint64_t dropped = dropped_ns_.load(std::memory_order_relaxed);
+  if (dropped == 0 || base::now_ns() - dropped > expected_ns) return;
   static_cast<void>(drain());  // what ends the session is seen by the thread that waits for it
 }
 

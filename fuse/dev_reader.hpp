@@ -10,6 +10,7 @@
 #pragma once
 
 #include <atomic>
+#include <cstdint>
 
 #include "fuse/lowlevel.hpp"
 
@@ -22,13 +23,12 @@ class DevReader {
   void start() noexcept;
   [[nodiscard]] int drain() noexcept;
 
-  void note_names_dropped() noexcept { dropped_.store(true, std::memory_order_relaxed); }
-
+  void note_names_dropped() noexcept;
   void drain_if_dropped() noexcept;
 
  private:
   fuse_session* session_;
-  std::atomic<bool> dropped_{false};
+  std::atomic<std::uint64_t> dropped_ns_{0};  // when last; monotonic
 };
 
 }  // namespace artfs::fuse
