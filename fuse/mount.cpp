@@ -180,8 +180,13 @@ int serve(const Plan& plan, Background& background) {
   if (!plan.why_not_ring.empty()) base::log_info("no io_uring transport: {}", plan.why_not_ring);
   const int error = session.serve();
   signals.retire();
-  if (error != 0)
+  if (error != 0) {
     base::log_error("{}: the session ended: {}", plan.mount_point, std::strerror(error));
+    if (session.transport() == Transport::automatic) {  // before it had begun: the caller waits
+      static_cast<void>(complain(fmt::format("{}: the kernel refuses the session: {}",
+                                             plan.mount_point, std::strerror(error))));
+    }
+  }
   control.reset();
   const int closed = close_volume(plan, volume);
   return error != 0 ? exit_mount : closed;

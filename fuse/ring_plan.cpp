@@ -23,7 +23,9 @@ std::vector<RingPlace> plan_ring(unsigned queues, const std::vector<bool>& onlin
                                  unsigned threads) {
   const auto is_online = [&](unsigned queue) { return queue < online.size() && online[queue]; };
   unsigned cores = 0;
-  for (unsigned queue = 0; queue < queues; ++queue) cores += is_online(queue) ? 1 : 0;
+  for (unsigned queue = 0; queue < queues; ++queue) {
+    if (is_online(queue)) ++cores;
+  }
   const unsigned lanes = lanes_of(std::max(cores, 1U), threads);
   std::vector<RingPlace> places;
   RingPlace spare;

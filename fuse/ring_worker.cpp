@@ -101,13 +101,14 @@ void RingWorker::pin() const noexcept {
 
 void RingWorker::run() noexcept {
   pin();
-  const int error = enter();
-  shared_.on_registered(error);
+  int error = enter();
+  const bool is_refused = error == 0 && (error = refusal()) != 0;
+  shared_.on_registered(error, is_refused);
   if (error == 0) serve();
   shared_.on_ended(error_);
 }
 
-// Enables the ring and registers the entries; the kernel answers at once only what it refuses.
+// Enables the ring and registers the entries.
 int RingWorker::enter() noexcept {
   if (const int error = enable(ring_); error != 0) return error;
   const int fd = fuse_session_fd(shared_.session);
@@ -120,13 +121,16 @@ int RingWorker::enter() noexcept {
   io_uring_sqe& sqe = next_submission(ring_);
   io_uring_prep_poll_add(&sqe, shared_.end, POLLIN);
   io_uring_sqe_set_data64(&sqe, end_marker);
-  if (const int status = io_uring_submit(&ring_); status < 0) return -status;
+  const int status = io_uring_submit(&ring_);
+  return status < 0 ? -status : 0;
+}
+
+// What the kernel has refused it has answered at once; what it accepts waits for a request.
+int RingWorker::refusal() noexcept {
   io_uring_cqe* first = nullptr;
-  if (io_uring_peek_cqe(&ring_, &first) == 0 && io_uring_cqe_get_data64(first) != end_marker &&
-      first->res < 0) {
-    return -first->res;
-  }
-  return 0;
+  if (io_uring_peek_cqe(&ring_, &first) != 0) return 0;
+  const bool is_entry = io_uring_cqe_get_data64(first) != end_marker;
+  return is_entry && first->res < 0 ? -first->res : 0;
 }
 
 int RingWorker::submit_and_wait() noexcept {

@@ -32,7 +32,8 @@ class RingShared {
   RingShared& operator=(const RingShared&) = delete;
   virtual ~RingShared() = default;
 
-  virtual void on_registered(int error) noexcept = 0;
+  // `is_refused`: by the kernel, which thereby gives the ring up as long as it has not begun.
+  virtual void on_registered(int error, bool is_refused) noexcept = 0;
   // `error`: 0, or what no unmount and no abort explains.
   virtual void on_ended(int error) noexcept = 0;
 
@@ -64,6 +65,7 @@ class RingWorker {
   void run() noexcept;
   void pin() const noexcept;
   [[nodiscard]] int enter() noexcept;
+  [[nodiscard]] int refusal() noexcept;
   [[nodiscard]] int submit_and_wait() noexcept;
   void serve() noexcept;
   void reap() noexcept;

@@ -212,7 +212,8 @@ int Session::serve_ring() {
     ready(Transport::uring);
     return ring_->serve();
   }
-  if (options_.transport == Transport::uring) return error;
+  const bool goes_on = !is_accepted || ring_->is_given_up();
+  if (options_.transport == Transport::uring || !goes_on) return error;
   base::log_info("{}: no io_uring transport: {}", options_.mount_point, std::strerror(error));
   return serve_dev();
 }

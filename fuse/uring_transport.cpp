@@ -99,9 +99,12 @@ class Transport final : public UringTransport, public RingShared {
     return error != 0 ? error : worker_error_.load();
   }
 
-  void on_registered(int error) noexcept override {
+  [[nodiscard]] bool is_given_up() const noexcept override { return is_given_up_; }
+
+  void on_registered(int error, bool is_refused) noexcept override {
     const base::MutexLock lock(mutex_);
     ++reports_;
+    if (is_refused) is_given_up_ = true;
     if (error != 0) registering_error_ = error;
     reported_.notify_one();
   }
@@ -143,6 +146,7 @@ class Transport final : public UringTransport, public RingShared {
   base::CondVar reported_;
   std::size_t reports_ ARTFS_GUARDED_BY(mutex_) = 0;
   int registering_error_ ARTFS_GUARDED_BY(mutex_) = 0;
+  std::atomic<bool> is_given_up_{false};
   std::atomic<std::size_t> running_{0};
   std::atomic<bool> has_ended_{false};
   std::atomic<int> worker_error_{0};

@@ -2,9 +2,9 @@
 // UringTransport: serves a session through FUSE over io_uring.
 //
 // Contract:   make() takes what can be refused (memory, rings) before the filesystem is mounted; start() comes when
-//             INIT was answered with the ring accepted, and returns what the kernel said to the first
-//             entry of each core's queue. Refused: nothing has been served, the kernel goes back to
-//             /dev/fuse, and so must the caller. serve() then returns when the filesystem is
+//             INIT was answered with the ring accepted, and returns how the first entry of each core's
+//             queue fared. Not 0: nothing has been served; when the kernel has refused one, is_given_up(), it
+//             goes on with /dev/fuse, and so must the caller; else it waits for ever, and the session must end. serve() then returns when the filesystem is
 //             unmounted or aborted, or when the session is told to exit.
 //             Each core has a queue, and each queue several threads, pinned to the core, with one
 //             entry and one ring each: an entry waits in the kernel exactly when its thread does, so a
@@ -51,6 +51,7 @@ class UringTransport {
   virtual ~UringTransport() = default;
 
   [[nodiscard]] virtual int start() = 0;
+  [[nodiscard]] virtual bool is_given_up() const noexcept = 0;
   [[nodiscard]] virtual int serve() = 0;
 };
 
