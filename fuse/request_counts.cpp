@@ -70,16 +70,24 @@ constexpr std::array<std::string_view, 54> names = {"",
 
 std::array<std::atomic<std::uint64_t>, 64> counts{};
 
+std::atomic<std::uint64_t>& count_of(std::uint32_t opcode) noexcept {
+  return counts[std::min<std::size_t>(opcode, counts.size() - 1)];
+}
+
 }  // namespace
 
 void count_request(std::uint32_t opcode) noexcept {
-  counts[std::min<std::size_t>(opcode, counts.size() - 1)].fetch_add(1, std::memory_order_relaxed);
+  count_of(opcode).fetch_add(1, std::memory_order_relaxed);
 }
 
 std::uint64_t requests_read() noexcept {
   std::uint64_t sum = 0;
   for (const auto& count : counts) sum += count.load(std::memory_order_relaxed);
   return sum;
+}
+
+std::uint64_t requests_read(std::uint32_t opcode) noexcept {
+  return count_of(opcode).load(std::memory_order_relaxed);
 }
 
 std::vector<RequestCount> request_counts() {

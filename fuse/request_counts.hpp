@@ -24,6 +24,8 @@ struct RequestCount {
   std::uint64_t count = 0;
 };
 
+[[nodiscard]] std::uint64_t requests_read(std::uint32_t opcode) noexcept;
+
 // Those that came at all, by opcode.
 [[nodiscard]] std::vector<RequestCount> request_counts();
 

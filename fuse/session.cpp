@@ -23,6 +23,7 @@
 #include "base/mutex.hpp"
 #include "base/unique_fd.hpp"
 #include "fuse/caps.hpp"
+#include "fuse/kernel_abi.hpp"
 #include "fuse/kernel_shim.hpp"
 #include "fuse/mount_point.hpp"
 #include "fuse/request_counts.hpp"
@@ -238,15 +239,16 @@ void Session::write_back(int root) const noexcept {
   struct stat attr {};
 
   if (::fstat(root, &attr) != 0) return;
-  std::uint64_t seen = requests_read();
+  std::uint64_t seen = requests_read(FUSE_WRITE);
   auto quiet = 0ms;
   for (auto waited = 0ms; waited < write_back_max; waited += 5ms) {
     const std::optional<unsigned> waiting = requests_waiting(attr.st_dev);
     if (waiting == 0U) return;
     if (!waiting && quiet >= write_back_quiet) return;  // fusectl is not mounted: nobody to ask
     std::this_thread::sleep_for(5ms);
-    quiet = requests_read() == seen ? quiet + 5ms : 0ms;
-    seen = requests_read();
+    const std::uint64_t now = requests_read(FUSE_WRITE);  // others, as FLUSHes, may never end
+    quiet = now == seen ? quiet + 5ms : 0ms;
+    seen = now;
   }
   base::log_warning("{}: the kernel still holds requests; left behind", options_.mount_point);
 }
