@@ -2,6 +2,7 @@
 #include "fuse/dev_reader.hpp"
 
 #include <fcntl.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <cstdlib>
@@ -31,6 +32,13 @@ void DevReader::start() noexcept {
 }
 
 int DevReader::drain() noexcept {
+  draining_.fetch_add(1);
+  const int result = drain_all();
+  draining_.fetch_sub(1);
+  return result;
+}
+
+int DevReader::drain_all() noexcept {
   thread_local Buffer buffer;
   while (true) {
     const int got = fuse_session_receive_buf(session_, &buffer.buf);
@@ -52,11 +60,21 @@ void DevReader::note_names_dropped() noexcept {
 
 // The FORGET follows some time after the name went: when the program that unlinked has run on. So one look
 // is not enough, and a second after the last name the timer has done the rest.
-void DevReader::drain_if_dropped() noexcept {
+bool DevReader::is_dropped() const noexcept {
   constexpr std::uint64_t expected_ns = 1'000'000'000;
   const std::uint64_t dropped = dropped_ns_.load(std::memory_order_relaxed);
-  if (dropped == 0 || base::now_ns() - dropped > expected_ns) return;
-  static_cast<void>(drain());  // what ends the session is seen by the thread that waits for it
+  return dropped != 0 && base::now_ns() - dropped < expected_ns;
+}
+
+void DevReader::drain_if_dropped() noexcept {
+  if (is_dropped()) static_cast<void>(drain());  // what ends the session its own thread sees
+}
+
+void DevReader::settle() noexcept {
+  constexpr unsigned looks_max = 1000;
+  constexpr unsigned pause_us = 1000;
+  drain_if_dropped();
+  for (unsigned look = 0; draining_.load() > 0 && look < looks_max; ++look) ::usleep(pause_us);
 }
 
 }  // namespace artfs::fuse

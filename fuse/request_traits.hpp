@@ -12,8 +12,10 @@ namespace artfs::fuse {
 struct RequestTraits {
   // A file may have lost its last name; the kernel says so with a FORGET that comes over /dev/fuse.
   bool drops_names = false;
-  // Needs, or tells of, free space: what was forgotten before is to be given back first.
+  // Needs free space: what was forgotten before is to be given back first.
   bool needs_space = false;
+  // Tells how much there is: likewise, and this one waits for it.
+  bool tells_space = false;
 };
 
 [[nodiscard]] constexpr RequestTraits traits_of(std::uint32_t opcode) noexcept {
@@ -26,8 +28,9 @@ struct RequestTraits {
     case FUSE_WRITE:
     case FUSE_FALLOCATE:
     case FUSE_COPY_FILE_RANGE:
-    case FUSE_STATFS:
       return {.needs_space = true};
+    case FUSE_STATFS:
+      return {.tells_space = true};
     default:
       return {};
   }

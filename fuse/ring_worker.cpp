@@ -189,6 +189,7 @@ void RingWorker::handle(RingEntry& entry) noexcept {
   if (request.size() < sizeof(fuse_in_header)) return entry.answer_error(EIO);
   const RequestTraits traits = traits_of(header_of(request).opcode);
   if (traits.needs_space) shared_.dev.drain_if_dropped();
+  if (traits.tells_space) shared_.dev.settle();
   {
     const ServedEntry served(entry);
     fuse_buf buffer{};
