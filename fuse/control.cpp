@@ -137,12 +137,11 @@ class Scrub {
 
 class Server final : public ControlServer {
  public:
-  Server(base::UniqueFd directory, base::UniqueFd listener, const std::string& mount_point,
-         Volume& volume)
+  Server(base::UniqueFd directory, base::UniqueFd listener, ControlledMount mount, Volume& volume)
       : directory_(std::move(directory)),
         listener_(std::move(listener)),
         end_(::eventfd(0, EFD_CLOEXEC)),
-        mount_point_(mount_point),
+        mount_(std::move(mount)),
         volume_(volume),
         thread_([this] { serve(); }) {}
 
@@ -232,9 +231,10 @@ class Server final : public ControlServer {
   std::string reply_to(const std::string& request) {
     if (request == "stats\n") {
       auto stats = nlohmann::json::parse(to_json(volume_.stats()), nullptr, false);
-      return nlohmann::json{
-          {"ok", true}, {"mount_point", mount_point_}, {"stats", std::move(stats)}}
-          .dump(-1, ' ', true, nlohmann::json::error_handler_t::replace);
+      return one_line({{"ok", true},
+                       {"mount_point", mount_.mount_point},
+                       {"mount", nlohmann::json::parse(mount_.facts(), nullptr, false)},
+                       {"stats", std::move(stats)}});
     }
     if (request == "sync\n") {
       const Result<void> synced = volume_.sync();
@@ -247,7 +247,7 @@ class Server final : public ControlServer {
   base::UniqueFd directory_;
   base::UniqueFd listener_;
   base::UniqueFd end_;
-  const std::string mount_point_;
+  const ControlledMount mount_;
   Volume& volume_;
   std::unique_ptr<Scrub> scrub_;                     // the thread's
   std::vector<std::unique_ptr<ControlWalk>> walks_;  // the thread's
@@ -269,10 +269,8 @@ std::string scrub_reply_json(const Result<ScrubReport>& report) {
   return one_line({{"ok", true}, {"report", std::move(object)}});
 }
 
-Result<std::unique_ptr<ControlServer>> ControlServer::start(const std::string& store_path,
-                                                            const std::string& mount_point,
-                                                            Volume& volume) {
-  base::UniqueFd directory = ARTFS_TRY(open_directory(store_path));
+Result<std::unique_ptr<ControlServer>> ControlServer::start(ControlledMount mount, Volume& volume) {
+  base::UniqueFd directory = ARTFS_TRY(open_directory(mount.store_path));
   const sockaddr_un address = ARTFS_TRY(address_in(directory));
   ::unlinkat(directory.get(), socket_name, 0);
   base::UniqueFd listener(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
@@ -281,8 +279,8 @@ Result<std::unique_ptr<ControlServer>> ControlServer::start(const std::string& s
   // Whoever may connect is checked again by credentials.
   if (::fchmodat(directory.get(), socket_name, 0600, 0) != 0) return fail_errno();
   if (::listen(listener.get(), 16) != 0) return fail_errno();
-  return std::unique_ptr<ControlServer>(
-      std::make_unique<Server>(std::move(directory), std::move(listener), mount_point, volume));
+  return std::unique_ptr<ControlServer>(std::make_unique<Server>(
+      std::move(directory), std::move(listener), std::move(mount), volume));
 }
 
 Result<base::UniqueFd> control_connect(const std::string& store_path, const std::string& request) {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Control: the socket STORE/control of a live mount, and its client.
 //
-// Contract:   one request line, one JSON line, end. "stats": {"ok":true,"mount_point":...,"stats":{...}}.
+// Contract:   one request line, one JSON line, end. "stats":
+//             {"ok":true,"mount_point":...,"mount":{...},"stats":{...}}, where "mount" are the facts of ControlledMount.
 //             "sync": {"ok":true} once everything acknowledged before is on disk. "scrub N" (bytes per
 //             second, 0: as fast as it goes): several times a second {"progress":{...}}, at the end
 //             {"ok":true,"report":{...}}; a client that goes away ends it; one at a time. "walk ROOT LEVELS
@@ -24,10 +25,16 @@
 
 namespace artfs::fuse {
 
+struct ControlledMount {
+  std::string store_path;
+  std::string mount_point;
+  // A JSON object: how the mount is served. Called by the server's thread.
+  std::function<std::string()> facts;
+};
+
 class ControlServer {
  public:
-  [[nodiscard]] static Result<std::unique_ptr<ControlServer>> start(const std::string& store_path,
-                                                                    const std::string& mount_point,
+  [[nodiscard]] static Result<std::unique_ptr<ControlServer>> start(ControlledMount mount,
                                                                     Volume& volume);
   virtual ~ControlServer() = default;
 };

@@ -2,7 +2,6 @@
 #include "fuse/kernel_shim.hpp"
 
 #include <fcntl.h>
-#include <linux/fuse.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -12,7 +11,10 @@
 #include <cstring>
 #include <span>
 
+#include "fuse/kernel_abi.hpp"
 #include "fuse/own_opcodes.hpp"
+#include "fuse/reply_route.hpp"
+#include "fuse/request_counts.hpp"
 
 namespace artfs::fuse {
 
@@ -30,8 +32,10 @@ constexpr std::uint32_t opcode_tmpfile = 51;
 // The INIT request's number, 0 before and after: its reply is the only one to be rewritten.
 std::atomic<std::uint64_t> init_unique{0};
 std::atomic<std::uint32_t> offered_flags{0};
+std::atomic<bool> is_ring_offered{false};
 std::atomic<bool> is_setxattr_extended{false};
-std::atomic<std::uint64_t> read_count{0};
+std::atomic<bool> wants_ring{false};
+std::atomic<InitState> state{InitState::awaited};
 
 using Bytes = std::span<std::byte>;
 
@@ -48,13 +52,6 @@ void carry(Bytes request, std::size_t from, std::uint32_t bit, std::size_t to,
   std::uint32_t* target = field(request, to);
   if (source == nullptr || target == nullptr) return;
   *target = (*source & bit) != 0 ? *target | carried : *target & ~carried;
-}
-
-bool is_setxattr(Bytes request) noexcept {
-  fuse_in_header header{};
-  if (request.size() < sizeof header) return false;
-  std::memcpy(static_cast<void*>(&header), request.data(), sizeof header);
-  return header.opcode == FUSE_SETXATTR;
 }
 
 // A CREATE whose open flags carry O_TMPFILE, which no other CREATE has. Set here, since a caller inside the
@@ -82,16 +79,22 @@ std::size_t shorten_setxattr(Bytes request) noexcept {
   return length;
 }
 
-void rewrite_request(Bytes request) noexcept {
-  if (request.size() < sizeof(fuse_in_header)) return;
-  fuse_in_header header{};
-  std::memcpy(static_cast<void*>(&header), request.data(), sizeof header);
+// Flags 32 to 63 stand in a second word, which the kernel sends only with FUSE_INIT_EXT.
+bool offers_ring(Bytes request) noexcept {
+  const std::uint32_t* flags = field(request, offsetof(fuse_init_in, flags));
+  const std::uint32_t* flags2 = field(request, offsetof(fuse_init_in, flags2));
+  return flags != nullptr && flags2 != nullptr && (*flags & init_ext) != 0 &&
+         (*flags2 & init2_over_io_uring) != 0;
+}
+
+void rewrite_fields(Bytes request, const fuse_in_header& header) noexcept {
   switch (header.opcode) {
     case opcode_tmpfile:
       return rename_to_create(request);
     case FUSE_INIT: {
       const std::uint32_t* flags = field(request, offsetof(fuse_init_in, flags));
       offered_flags = flags != nullptr ? *flags & accepted_flags : 0;
+      is_ring_offered = wants_ring && offers_ring(request);
       init_unique = header.unique;
       return;
     }
@@ -109,18 +112,30 @@ void rewrite_request(Bytes request) noexcept {
   }
 }
 
+// In the reply to INIT.
+std::uint32_t& init_word(const iovec& piece, std::size_t offset) noexcept {
+  return *reinterpret_cast<std::uint32_t*>(static_cast<std::byte*>(piece.iov_base) + offset);
+}
+
 void rewrite_reply(std::span<iovec> pieces) noexcept {
   if (init_unique.load(std::memory_order_relaxed) == 0 || pieces.size() < 2) return;
   fuse_out_header header{};
   if (pieces[0].iov_len < sizeof header) return;
   std::memcpy(static_cast<void*>(&header), pieces[0].iov_base, sizeof header);
   constexpr std::size_t flags_end = offsetof(fuse_init_out, flags) + sizeof(std::uint32_t);
+  constexpr std::size_t flags2_end = offsetof(fuse_init_out, flags2) + sizeof(std::uint32_t);
   if (header.unique != init_unique || header.error != 0 || pieces[1].iov_len < flags_end) return;
   init_unique = 0;
-  auto* flags = reinterpret_cast<std::uint32_t*>(static_cast<std::byte*>(pieces[1].iov_base) +
-                                                 offsetof(fuse_init_out, flags));
-  *flags |= offered_flags;
+  std::uint32_t& flags = init_word(pieces[1], offsetof(fuse_init_out, flags));
+  flags |= offered_flags;
   is_setxattr_extended = (offered_flags & FUSE_SETXATTR_EXT) != 0;
+  const bool takes_ring = is_ring_offered && pieces[1].iov_len >= flags2_end;
+  if (takes_ring) {
+    std::uint32_t& flags2 = init_word(pieces[1], offsetof(fuse_init_out, flags2));
+    flags2 = ((flags & init_ext) != 0 ? flags2 : 0) | init2_over_io_uring;
+    flags |= init_ext;
+  }
+  state = takes_ring ? InitState::answered_with_ring : InitState::answered;
 }
 
 // Not noexcept: libfuse ends its idle workers with pthread_cancel, which unwinds out of read(2).
@@ -128,31 +143,41 @@ ssize_t read_request(int fd, void* buffer, std::size_t size, void* userdata) {
   for (;;) {
     const ssize_t got = ::read(fd, buffer, size);
     if (got <= 0) return got;
-    read_count.fetch_add(1, std::memory_order_relaxed);
     const Bytes request{static_cast<std::byte*>(buffer), static_cast<std::size_t>(got)};
-    if (answer_own(fd, *static_cast<Serving*>(userdata), request)) continue;
-    if (is_setxattr(request)) return static_cast<ssize_t>(shorten_setxattr(request));
-    rewrite_request(request);
-    return got;
+    const std::size_t length = take_request(fd, *static_cast<Serving*>(userdata), request);
+    if (length > 0) return static_cast<ssize_t>(length);
   }
 }
 
 ssize_t write_reply(int fd, iovec* pieces, int count, void* /*userdata*/) noexcept {
-  rewrite_reply({pieces, static_cast<std::size_t>(count)});
-  return ::writev(fd, pieces, count);
+  const std::span all{pieces, static_cast<std::size_t>(count)};
+  rewrite_reply(all);
+  return send_reply(fd, all);
 }
 
 }  // namespace
 
-bool install_kernel_shim(fuse_session* session) noexcept {
+bool install_kernel_shim(fuse_session* session, bool with_ring) noexcept {
+  wants_ring = with_ring;
   fuse_custom_io io{};
   io.read = read_request;
   io.writev = write_reply;
   return fuse_session_custom_io(session, &io, fuse_session_fd(session)) == 0;
 }
 
-std::uint64_t requests_read() noexcept {
-  return read_count.load(std::memory_order_relaxed);
+InitState init_state() noexcept {
+  return state;
+}
+
+std::size_t take_request(int fd, Serving& serving, std::span<std::byte> request) noexcept {
+  fuse_in_header header{};
+  if (request.size() < sizeof header) return request.size();  // libfuse refuses it
+  std::memcpy(static_cast<void*>(&header), request.data(), sizeof header);
+  count_request(header.opcode);
+  if (answer_own(fd, serving, request)) return 0;
+  if (header.opcode == FUSE_SETXATTR) return shorten_setxattr(request);
+  rewrite_fields(request, header);
+  return request.size();
 }
 
 bool is_tmpfile(const fuse_file_info& file) noexcept {

@@ -8,24 +8,35 @@
 //             reaches libfuse as a CREATE whose open flags have O_TMPFILE: is_tmpfile(). Opcodes whose answers libfuse
 //             cannot write are answered here (own_opcodes.hpp). The session's userdata is a Serving.
 //             SETXATTR_EXT is accepted likewise: its longer argument is cut back to the one that libfuse
-//             reads, with the one bit it adds among the flags: sheds_sgid().
-// Threading:  reads and writes run on the session's worker threads; the only state is set at INIT, but for a count.
+//             reads, with the one bit it adds among the flags: sheds_sgid(). FUSE_OVER_IO_URING is accepted if
+//             asked for and offered: the ring's requests then pass through take_request() as those of
+//             /dev/fuse do, and replies find their way back by themselves (reply_route.hpp).
+// Threading:  reads and writes run on the threads that serve the session; the only state is set at INIT.
 // Source:     linux/fuse.h, protocol 7.33; libfuse 3.13 fuse_session_custom_io.
 #pragma once
 
 #include <sys/stat.h>
 
+#include <cstddef>
 #include <cstdint>
+#include <span>
 
 #include "fuse/lowlevel.hpp"
+#include "fuse/ops.hpp"
 
 namespace artfs::fuse {
 
-// False: libfuse refused, and everything goes on without.
-[[nodiscard]] bool install_kernel_shim(fuse_session* session) noexcept;
+// False: libfuse refused, and everything goes on without. `with_ring`: accept the ring when it is offered.
+[[nodiscard]] bool install_kernel_shim(fuse_session* session, bool with_ring) noexcept;
 
-// Requests read since the process began: stands still when the kernel has no more to send.
-[[nodiscard]] std::uint64_t requests_read() noexcept;
+// Where the connection stands.
+enum class InitState : std::uint8_t { awaited, answered, answered_with_ring };
+[[nodiscard]] InitState init_state() noexcept;
+
+// A request as it came from the kernel: counted, then answered here (0), or rewritten in place for
+// libfuse, which is to be given as many bytes of it as are returned.
+[[nodiscard]] std::size_t take_request(int fd, Serving& serving,
+                                       std::span<std::byte> request) noexcept;
 
 // This create makes a file without a name.
 [[nodiscard]] bool is_tmpfile(const fuse_file_info& file) noexcept;

@@ -10,6 +10,7 @@
 #include <cstring>
 #include <filesystem>
 #include <memory>
+#include <nlohmann/json.hpp>
 
 #include "artfs/volume.hpp"
 
@@ -20,6 +21,7 @@
 #include "fuse/exit_status.hpp"
 #include "fuse/mount_point.hpp"
 #include "fuse/mount_table.hpp"
+#include "fuse/request_counts.hpp"
 #include "fuse/session.hpp"
 #include "fuse/stop_signals.hpp"
 
@@ -32,6 +34,7 @@ struct Plan {
   std::string mount_point;  // absolute
   bool foreground = false;
   MountOptions options;
+  std::string why_not_ring;  // for the log, when nobody insists on it
 };
 
 int complain(const std::string& what, int status = exit_mount) {
@@ -56,6 +59,20 @@ std::string open_problem(const std::string& store, Error error) {
   return fmt::format("{}: {}", store, to_text(error));
 }
 
+// What stands against transport=uring; empty: nothing, or nobody insists on it.
+std::string settle_transport(Plan& plan) {
+  Transport& transport = plan.options.transport;
+  if (transport == Transport::dev) return {};
+  const TransportChoice choice = choose_transport(transport, look_at_transport());
+  if (choice.runs == Transport::uring) return {};
+  if (transport == Transport::uring) {
+    return fmt::format("transport=uring is not possible: {}", choice.why_not_ring);
+  }
+  transport = Transport::dev;
+  plan.why_not_ring = choice.why_not_ring;
+  return {};
+}
+
 tl::expected<Plan, std::string> make_plan(const MountRequest& request) {
   Plan plan;
   plan.foreground = request.foreground;
@@ -77,6 +94,9 @@ tl::expected<Plan, std::string> make_plan(const MountRequest& request) {
                                           ? "mount as root, or let root open the device to users"
                                           : "load the kernel module with: modprobe fuse"));
   }
+  if (const std::string problem = settle_transport(plan); !problem.empty()) {
+    return tl::unexpected(problem);
+  }
   if (!plan.options.log_file.empty()) {
     plan.options.log_file = std::filesystem::absolute(plan.options.log_file).string();
   }
@@ -90,10 +110,21 @@ bool open_log(const Plan& plan) {
   return true;
 }
 
-std::unique_ptr<ControlServer> start_control(const Plan& plan, Volume& volume) {
+// For "artfs stats".
+nlohmann::json mount_facts(const Session& session) {
+  nlohmann::json requests = nlohmann::json::object();
+  for (const RequestCount& request : request_counts()) requests[request.name] = request.count;
+  return {{"transport", to_text(session.transport())}, {"requests", std::move(requests)}};
+}
+
+std::unique_ptr<ControlServer> start_control(const Plan& plan, Volume& volume,
+                                             const Session& session) {
   if (plan.options.volume.store.read_only) return nullptr;  // changes nothing, so nothing to sync
   Result<std::unique_ptr<ControlServer>> control =
-      ControlServer::start(plan.store, plan.mount_point, volume);
+      ControlServer::start({.store_path = plan.store,
+                            .mount_point = plan.mount_point,
+                            .facts = [&session] { return mount_facts(session).dump(); }},
+                           volume);
   if (control) return *std::move(control);
   base::log_warning("no control socket in {}: {}", plan.store,
                     std::strerror(static_cast<int>(control.error().detail)));
@@ -114,7 +145,8 @@ SessionOptions session_options(const Plan& plan) {
           .source = plan.store,
           .kernel = plan.options.kernel,
           .allow_other = plan.options.allow_other,
-          .threads_max = plan.options.threads_max};
+          .threads_max = plan.options.threads_max,
+          .transport = plan.options.transport};
 }
 
 int close_volume(const Plan& plan, Volume& volume) {
@@ -142,13 +174,19 @@ int serve(const Plan& plan, Background& background) {
   }
   show_access_times(plan.mount_point, plan.options.volume.access_times);
   const std::unique_ptr<AccessTimeWatch> watch = AccessTimeWatch::start(plan.mount_point, volume);
-  std::unique_ptr<ControlServer> control = start_control(plan, volume);
+  std::unique_ptr<ControlServer> control = start_control(plan, volume, session);
   signals.on_stop([&session] { session.stop(); });
   base::log_info("{} mounted on {}", plan.store, plan.mount_point);
+  if (!plan.why_not_ring.empty()) base::log_info("no io_uring transport: {}", plan.why_not_ring);
   const int error = session.serve();
   signals.retire();
-  if (error != 0)
+  if (error != 0) {
     base::log_error("{}: the session ended: {}", plan.mount_point, std::strerror(error));
+    if (session.transport() == Transport::automatic) {  // before it had begun: the caller waits
+      static_cast<void>(complain(fmt::format("{}: the kernel refuses the session: {}",
+                                             plan.mount_point, std::strerror(error))));
+    }
+  }
   control.reset();
   const int closed = close_volume(plan, volume);
   return error != 0 ? exit_mount : closed;

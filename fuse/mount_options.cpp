@@ -99,6 +99,15 @@ Problem set_block_cache_policy(std::string_view value, BlockCachePolicy& out) {
   return std::nullopt;
 }
 
+Problem set_transport(std::string_view value, Transport& out) {
+  for (const Transport known : {Transport::automatic, Transport::uring, Transport::dev}) {
+    if (value != to_text(known)) continue;
+    out = known;
+    return std::nullopt;
+  }
+  return fmt::format("option transport={}: auto, uring or dev", value);
+}
+
 Problem set_threads(std::string_view value, unsigned& out) {
   const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), out);
   const bool in_range =
@@ -144,6 +153,8 @@ bool apply_own_value(std::string_view word, MountOptions& options, Problem& prob
     problem = set_durability(value, options.volume.store.durability);
   } else if (key == "threads") {
     problem = set_threads(value, options.threads_max);
+  } else if (key == "transport") {
+    problem = set_transport(value, options.transport);
   } else if (key == "log") {
     options.log_file = value;
   } else {

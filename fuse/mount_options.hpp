@@ -12,6 +12,8 @@
 
 #include "artfs/options.hpp"
 
+#include "fuse/transport.hpp"
+
 namespace artfs::fuse {
 
 struct MountOptions {
@@ -23,6 +25,7 @@ struct MountOptions {
   std::string
       log_file;  // absolute or relative to the caller; empty: stderr, or syslog in the background
   unsigned threads_max = 0;  // 0: chosen by the session
+  Transport transport = Transport::automatic;
 };
 
 // `sloppy`: words nobody knows are ignored, as mount -s asks.

@@ -20,7 +20,8 @@ struct Serving {
   bool fsync_waits = true;            // false: durability=relaxed
   bool keeps_acls = true;             // false: noacl
   fuse_session* session = nullptr;    // of Session, for notifications
-  void (*on_ready)(void*) = nullptr;  // called once, when the kernel has accepted the connection
+  bool is_negotiated = false;         // INIT came; of Session
+  void (*on_ready)(void*) = nullptr;  // called once, when requests are served
   void* ready_context = nullptr;
   std::string mount_point;  // absolute
 };

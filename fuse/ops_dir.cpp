@@ -2,11 +2,12 @@
 #include <algorithm>
 #include <array>
 #include <memory>
-#include <vector>
+#include <span>
 
 #include "base/mutex.hpp"
 #include "fuse/ops.hpp"
 #include "fuse/reply.hpp"
+#include "fuse/reply_route.hpp"
 
 namespace artfs::fuse {
 
@@ -87,16 +88,15 @@ class NameBuffer {
   std::array<char, name_bytes_max + 1> chars_{};
 };
 
-std::vector<char>& reply_buffer(std::size_t size) {
-  thread_local std::vector<char> buffer;
-  if (buffer.size() < size) buffer.resize(size);
-  return buffer;
+std::span<char> reply_buffer(std::size_t size) {
+  const std::span<std::byte> space = answer_space(size);
+  return {reinterpret_cast<char*>(space.data()), space.size()};
 }
 
 void op_readdir(fuse_req_t request, fuse_ino_t /*ino*/, std::size_t size, off_t offset,
                 fuse_file_info* file) noexcept {
   Reply reply(request);
-  std::vector<char>& buffer = reply_buffer(size);
+  const std::span<char> buffer = reply_buffer(size);
   NameBuffer name;
   const auto append = [&](const DirEntry& entry, const Attr* /*attributes*/, std::size_t used,
                           std::size_t room) {
@@ -125,7 +125,7 @@ fuse_entry_param entry_with_attributes(const DirEntry& entry, const Attr* attrib
 void op_readdirplus(fuse_req_t request, fuse_ino_t /*ino*/, std::size_t size, off_t offset,
                     fuse_file_info* file) noexcept {
   Reply reply(request);
-  std::vector<char>& buffer = reply_buffer(size);
+  const std::span<char> buffer = reply_buffer(size);
   NameBuffer name;
   const auto append = [&](const DirEntry& entry, const Attr* attributes, std::size_t used,
                           std::size_t room) {

@@ -3,12 +3,11 @@
 #include <linux/falloc.h>
 #include <unistd.h>
 
-#include <vector>
-
 #include "fuse/kernel_shim.hpp"
 #include "fuse/ops.hpp"
 #include "fuse/read_ahead.hpp"
 #include "fuse/reply.hpp"
+#include "fuse/reply_route.hpp"
 
 namespace artfs::fuse {
 
@@ -81,17 +80,10 @@ void op_release(fuse_req_t request, fuse_ino_t ino, fuse_file_info* /*file*/) no
   Reply(request).ok();
 }
 
-// One buffer per worker thread, grown to the largest request it has seen.
-std::span<std::byte> transfer_buffer(std::size_t bytes) {
-  thread_local std::vector<std::byte> buffer;
-  if (buffer.size() < bytes) buffer.resize(bytes);
-  return std::span(buffer).first(bytes);
-}
-
 void op_read(fuse_req_t request, fuse_ino_t ino, std::size_t size, off_t offset,
              fuse_file_info* file) noexcept {
   Reply reply(request);
-  const std::span<std::byte> buffer = transfer_buffer(size);
+  const std::span<std::byte> buffer = answer_space(size);
   const bool keeps_atime = (file->flags & O_NOATIME) != 0;
   const Result<std::size_t> got =
       volume_of(request).read(Ino{ino}, static_cast<std::uint64_t>(offset), buffer, keeps_atime);

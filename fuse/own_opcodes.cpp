@@ -13,6 +13,7 @@
 #include <cstring>
 
 #include "fuse/reply.hpp"
+#include "fuse/reply_route.hpp"
 
 namespace artfs::fuse {
 
@@ -84,7 +85,7 @@ void reply(int fd, std::uint64_t unique, int error, std::span<const std::byte> a
   const std::array<iovec, 2> pieces = {
       {{.iov_base = &header, .iov_len = sizeof header},
        {.iov_base = const_cast<std::byte*>(answer.data()), .iov_len = answer.size()}}};
-  static_cast<void>(::writev(fd, pieces.data(), answer.empty() ? 1 : 2));
+  static_cast<void>(send_reply(fd, std::span(pieces).first(answer.empty() ? 1 : 2)));
 }
 
 // libfuse ends workers by cancelling them in their read; what runs in there now must not be.

@@ -5,8 +5,8 @@
 //             table and it was answered, once; libfuse must not see it. An opcode whose answer has the form of
 //             one that libfuse knows needs no row here: kernel_shim.cpp renames it (TMPFILE to CREATE).
 //             A new row: a handler from OwnRequest to the bytes behind the fuse_out_header.
-// Threading:  runs on the worker that read the request, inside its read: libfuse takes the worker for one
-//             that waits. So a handler is short: memory and cold reads, no sync, no large change.
+// Threading:  runs on the thread that serves the request; on /dev/fuse inside its read, so that libfuse takes
+//             the worker for one that waits. So a handler is short: memory and cold reads, no sync, no large change.
 // Errors:     a failed Result becomes its errno; a request too short for its argument, EINVAL.
 // Source:     linux/fuse.h, protocol 7.39 (STATX); its structs are spelled here, as the header of the
 //             distribution is older than the kernel.

@@ -13,6 +13,8 @@
 #include <chrono>
 #include <cstdarg>
 #include <cstdio>
+#include <cstdlib>
+#include <cstring>
 #include <fstream>
 #include <optional>
 #include <thread>
@@ -21,8 +23,10 @@
 #include "base/mutex.hpp"
 #include "base/unique_fd.hpp"
 #include "fuse/caps.hpp"
+#include "fuse/kernel_abi.hpp"
 #include "fuse/kernel_shim.hpp"
 #include "fuse/mount_point.hpp"
+#include "fuse/request_counts.hpp"
 
 namespace artfs::fuse {
 
@@ -53,6 +57,12 @@ Messages& messages() {
   return instance;
 }
 
+void keep_line(std::string text) noexcept {
+  Messages& kept = messages();
+  const base::MutexLock lock(kept.mutex);
+  kept.last = std::move(text);
+}
+
 void keep_message(fuse_log_level level, const char* format, va_list arguments) noexcept {
   std::array<char, 512> line{};
   const int length = std::vsnprintf(line.data(), line.size(), format, arguments);
@@ -60,15 +70,13 @@ void keep_message(fuse_log_level level, const char* format, va_list arguments) n
   std::string text(line.data());
   while (!text.empty() && text.back() == '\n') text.pop_back();
   if (level <= FUSE_LOG_WARNING) base::log_debug("libfuse: {}", text);
-  Messages& kept = messages();
-  const base::MutexLock lock(kept.mutex);
-  kept.last = std::move(text);
+  keep_line(std::move(text));
 }
 
 void op_init(void* userdata, fuse_conn_info* connection) noexcept {
   Serving& target = *static_cast<Serving*>(userdata);
   negotiate(*connection, target.keeps_acls);
-  if (target.on_ready != nullptr) target.on_ready(target.ready_context);
+  target.is_negotiated = true;
 }
 
 // Requests that the kernel has for this mount or waits for; nothing where fusectl is not mounted.
@@ -129,6 +137,9 @@ Result<void> Session::mount() {
   fuse_opt_free_args(&arguments);
   if (session_ == nullptr) return fail(Errc::io_failed, EINVAL);
   serving_.session = session_.get();
+  if (const int error = prepare_ring(); error != 0) {
+    return fail(Errc::io_failed, static_cast<std::uint64_t>(error));
+  }
   errno = 0;
   if (fuse_session_mount(session_.get(), options_.mount_point.c_str()) != 0) {
     return fail(Errc::io_failed, static_cast<std::uint64_t>(errno));
@@ -139,7 +150,7 @@ Result<void> Session::mount() {
   wake.sa_handler = [](int) {};
   ::sigaction(wake_signal, &wake, nullptr);
   is_mounted_ = true;
-  if (!install_kernel_shim(session_.get())) {
+  if (!install_kernel_shim(session_.get(), ring_ != nullptr)) {
     base::log_warning("libfuse refuses custom I/O: writes are slower");
   }
   serving_thread_ = ::pthread_self();
@@ -147,7 +158,69 @@ Result<void> Session::mount() {
   return {};
 }
 
+// 0, or an errno; the ring's absence is no error where it is not insisted on.
+int Session::prepare_ring() {
+  if (options_.transport == Transport::dev) return 0;
+  auto made = UringTransport::make(serving_, session_.get(), options_.threads_max);
+  if (made) {
+    ring_ = *std::move(made);
+    return 0;
+  }
+  const int error = static_cast<int>(made.error().detail);
+  keep_line(fmt::format("the rings of transport=uring: {}", std::strerror(error)));
+  return options_.transport == Transport::uring ? error : 0;
+}
+
 int Session::serve() {
+  int result = answer_init();
+  if (result == 0) result = ring_ != nullptr ? serve_ring() : serve_dev();
+  ring_.reset();
+  is_serving_ = false;
+  fuse_session_unmount(session_.get());
+  is_mounted_ = false;
+  return result;
+}
+
+// The first request, on /dev/fuse whatever comes after. 0 also when the session is over before it.
+int Session::answer_init() {
+  fuse_buf buffer{};
+  int result = 0;
+  while (result == 0 && !serving_.is_negotiated && fuse_session_exited(session_.get()) == 0) {
+    const int got = fuse_session_receive_buf(session_.get(), &buffer);
+    if (got > 0) {
+      fuse_session_process_buf(session_.get(), &buffer);
+    } else if (got == 0) {
+      break;
+    } else if (got != -EINTR) {
+      result = -got;
+    }
+  }
+  std::free(buffer.mem);
+  return result;
+}
+
+void Session::ready(Transport runs) {
+  transport_ = runs;
+  base::log_info("{}: requests come through {}", options_.mount_point,
+                 runs == Transport::uring ? "io_uring" : "/dev/fuse");
+  if (serving_.on_ready != nullptr) serving_.on_ready(serving_.ready_context);
+}
+
+int Session::serve_ring() {
+  const bool is_accepted = init_state() == InitState::answered_with_ring;
+  const int error = is_accepted ? ring_->start() : EOPNOTSUPP;
+  if (error == 0) {
+    ready(Transport::uring);
+    return ring_->serve();
+  }
+  const bool goes_on = !is_accepted || ring_->is_given_up();
+  if (options_.transport == Transport::uring || !goes_on) return error;
+  base::log_info("{}: no io_uring transport: {}", options_.mount_point, std::strerror(error));
+  return serve_dev();
+}
+
+int Session::serve_dev() {
+  ready(Transport::dev);
   const std::unique_ptr<fuse_loop_config, decltype(&fuse_loop_cfg_destroy)> config(
       fuse_loop_cfg_create(), &fuse_loop_cfg_destroy);
   const unsigned threads = options_.threads_max == 0 ? threads_max_default : options_.threads_max;
@@ -155,9 +228,6 @@ int Session::serve() {
   fuse_loop_cfg_set_idle_threads(config.get(), threads);
   fuse_loop_cfg_set_clone_fd(config.get(), 0);
   const int result = fuse_session_loop_mt(session_.get(), config.get());
-  is_serving_ = false;
-  fuse_session_unmount(session_.get());
-  is_mounted_ = false;
   return result < 0 ? -result : 0;
 }
 
@@ -169,15 +239,16 @@ void Session::write_back(int root) const noexcept {
   struct stat attr {};
 
   if (::fstat(root, &attr) != 0) return;
-  std::uint64_t seen = requests_read();
+  std::uint64_t seen = requests_read(FUSE_WRITE);
   auto quiet = 0ms;
   for (auto waited = 0ms; waited < write_back_max; waited += 5ms) {
     const std::optional<unsigned> waiting = requests_waiting(attr.st_dev);
     if (waiting == 0U) return;
     if (!waiting && quiet >= write_back_quiet) return;  // fusectl is not mounted: nobody to ask
     std::this_thread::sleep_for(5ms);
-    quiet = requests_read() == seen ? quiet + 5ms : 0ms;
-    seen = requests_read();
+    const std::uint64_t now = requests_read(FUSE_WRITE);  // others, as FLUSHes, may never end
+    quiet = now == seen ? quiet + 5ms : 0ms;
+    seen = now;
   }
   base::log_warning("{}: the kernel still holds requests; left behind", options_.mount_point);
 }

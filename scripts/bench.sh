@@ -4,8 +4,9 @@
 # usage: scripts/bench.sh engine [--quick] [--only PATTERN] [--runs N] [--engines artfs,lmdb,...] [SUITE...]
 #        scripts/bench.sh mount  [--quick] [--only PATTERN] [--runs N]
 #   engine  artfs and its peers (LMDB, RocksDB, SQLite) on the same keys; suites and more options: --help
-#   mount   metadata rates and fio on an artfs mount, and in the same run on ext4, tmpfs and `ceiling`, the least
-#           that a FUSE filesystem can do; a table and the verdicts of the targets on standard error
+#   mount   metadata rates and fio on an artfs mount, and in the same run on the same mount over /dev/fuse, on ext4,
+#           tmpfs and `ceiling`, the least that a FUSE filesystem can do on artfs's transport; a table and the
+#           verdicts of the targets on standard error
 # BENCH_DIR: where stores and files go (default: /var/tmp, which should be a real disk).
 # BENCH_OUT: a file that also gets the JSON lines, for scripts/bench_compare.py and scripts/bench_mount.py.
 # BENCH_BUILD: build directory (default: build-bench, a release build).
@@ -94,8 +95,18 @@ bench_directory() {
   bench_small_files "$@"
 }
 
+# bench_artfs FS TRANSPORT: on a fresh store. Leaves in $transport what ran.
+bench_artfs() {
+  "$artfs" mkfs "$work/store" >&2
+  "$artfs" mount -o "transport=$2" "$work/store" "$work/mnt"
+  transport=$("$artfs" stats "$work/mnt" | awk '$1 == "mount.transport" {print $2}')
+  bench_directory "$1" "$transport" "$work/mnt"
+  "$artfs" umount "$work/mnt"
+  rm -rf "$work/store"
+}
+
 bench_mount() {
-  local runs=1
+  local runs=1 chosen
   items=10000 fio_size=512m fio_runtime=10 synced=1000 only=
   while [ $# -gt 0 ]; do
     case $1 in
@@ -108,16 +119,14 @@ bench_mount() {
   done
   mkdir "$work/mnt" "$work/ceiling" "$work/plain"
   for ((run = 1; run <= runs; run++)); do
-    "$artfs" mkfs "$work/store" >&2
-    "$artfs" mount "$work/store" "$work/mnt"
-    bench_directory artfs devfuse "$work/mnt"
-    "$artfs" umount "$work/mnt"
-    rm -rf "$work/store"
+    bench_artfs artfs auto
+    chosen=$transport
+    [ "$chosen" = dev ] || bench_artfs artfs_dev dev
     bench_directory "$(stat -f -c %T "$work" | sed 's|ext2/ext3|ext4|')" none "$work/plain"
     bench_directory tmpfs none "$memory"
-    "$build/tests/bench/ceiling_fs" "$work/ceiling" &
+    "$build/tests/bench/ceiling_fs" "$work/ceiling" "$chosen" &
     until mountpoint -q "$work/ceiling"; do sleep 0.02; done
-    bench_directory ceiling devfuse "$work/ceiling"
+    bench_directory ceiling "$chosen" "$work/ceiling"
     fusermount3 -u "$work/ceiling"
     wait
   done

@@ -4,8 +4,9 @@
 
 usage: bench_mount.py [--markdown] [FILE...]     (default: standard input)
 
-A ratio is the figure of artfs divided by the other filesystem's: above 1, artfs is ahead. `ceiling` is a FUSE
-filesystem in memory without any persistence: what the transport leaves. Ratios within one run only.
+A ratio is the figure of artfs divided by the other filesystem's: above 1, artfs is ahead. `artfs_dev`
+is artfs over /dev/fuse where the other came through io_uring; `ceiling`, on the transport of artfs, is a FUSE
+filesystem in memory without any persistence. Ratios within one run only.
 """
 import argparse
 import collections
@@ -13,7 +14,7 @@ import json
 import statistics
 import sys
 
-COLUMNS = ["artfs", "ceiling", "ext4", "tmpfs"]
+COLUMNS = ["artfs", "artfs_dev", "ceiling", "ext4", "tmpfs"]
 # (op, ranks): [(filesystem, least ratio)].
 READ = [("ceiling", 0.9)]
 WRITE = [("ceiling", 0.7), ("ext4", 0.5)]

@@ -88,6 +88,11 @@ run_counted "unit" scripts/run_tests.py build --suite unit --suite lint --suite 
 if [ "$depth" != quick ]; then
   run_counted "model and crash" scripts/run_tests.py build --suite model --suite crash --slower "$slower"
   run_counted "mount" env ARTFS="$root/build/fuse/artfs" tests/e2e/run.sh
+  # Where the ring is possible the tests above ran on it. /dev/fuse is what others have.
+  dev_tests=(mount_basics names rename signals durability requests)
+  [ "$depth" != long ] || dev_tests=("")
+  run_counted "mount, over /dev/fuse" env ARTFS="$root/build/fuse/artfs" ARTFS_E2E_TRANSPORT=dev \
+    tests/e2e/run.sh "${dev_tests[@]}"
   apps=()
   [ "$depth" = long ] || apps=(--quick)
   run_counted "programs" env ARTFS="$root/build/fuse/artfs" scripts/apps.sh "${apps[@]}"

@@ -66,6 +66,7 @@ int run(const StatsArguments& arguments) {
     fmt::print("{}\n", dump(*answer));
   } else {
     print_lines(json{{"mount_point", (*answer)["mount_point"]}}, "");
+    if (answer->contains("mount")) print_lines((*answer)["mount"], "mount");
     print_lines((*answer)["stats"], "");
   }
   return 0;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // ceiling_fs: the least that a FUSE filesystem can do, to measure what the transport itself costs.
 //
-// usage: ceiling_fs MOUNTPOINT      (in the foreground, until it is unmounted)
+// usage: ceiling_fs MOUNTPOINT [dev|uring]      (in the foreground, until it is unmounted; through /dev/fuse unless told)
 // Names and bytes in memory, nothing persistent, one mutex for names and one per file; the kernel options
 // and threads of artfs, but for READDIRPLUS and HANDLE_KILLPRIV_V2 (getxattr answers ENOSYS instead). Files, directories, what meta_bench and fio need, and nothing else.
 #include <fmt/format.h>
@@ -12,17 +12,22 @@
 #include <cerrno>
 #include <cstdint>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <memory>
 #include <mutex>
 #include <shared_mutex>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 #include <utility>
 #include <vector>
 
 #include "fuse/caps.hpp"
+#include "fuse/kernel_shim.hpp"
 #include "fuse/lowlevel.hpp"
+#include "fuse/transport.hpp"
+#include "fuse/uring_transport.hpp"
 
 namespace artfs::bench {
 namespace {
@@ -298,7 +303,28 @@ fuse_lowlevel_ops operations() {
   return ops;
 }
 
-int serve(const char* mount_point) {
+int serve_dev(fuse_session* session) {
+  fuse_loop_config* config = fuse_loop_cfg_create();
+  fuse_loop_cfg_set_max_threads(config, 16);
+  fuse_loop_cfg_set_idle_threads(config, 16);
+  const int result = fuse_session_loop_mt(session, config);
+  fuse_loop_cfg_destroy(config);
+  return result;
+}
+
+// INIT comes over /dev/fuse; the ring takes over from there.
+int serve_ring(fuse_session* session, fuse::UringTransport& ring) {
+  fuse_buf buffer{};
+  while (fuse::init_state() == fuse::InitState::awaited) {
+    if (fuse_session_receive_buf(session, &buffer) <= 0) return -1;
+    fuse_session_process_buf(session, &buffer);
+  }
+  std::free(buffer.mem);
+  if (fuse::init_state() != fuse::InitState::answered_with_ring || ring.start() != 0) return -1;
+  return -ring.serve();
+}
+
+int serve(const char* mount_point, bool with_ring) {
   auto root = std::make_shared<Node>();
   root->ino = FUSE_ROOT_ID;
   root->mode = S_IFDIR | 0755;
@@ -310,15 +336,25 @@ int serve(const char* mount_point) {
   std::array<char*, 4> words = {program.data(), flag.data(), list.data(), nullptr};
   fuse_args arguments = FUSE_ARGS_INIT(3, words.data());
   const fuse_lowlevel_ops ops = operations();
-  fuse_session* session = fuse_session_new(&arguments, &ops, sizeof ops, nullptr);
+  // A volume only because the transport's own answers (STATX) want one.
+  const auto volume = Volume::open_in_memory({}, {});
+  if (!volume) return 1;
+  fuse::Serving serving{.volume = **volume, .mount_point = mount_point};
+  fuse_session* session = fuse_session_new(&arguments, &ops, sizeof ops, &serving);
   fuse_opt_free_args(&arguments);
-  if (session == nullptr || fuse_session_mount(session, mount_point) != 0) return 1;
+  if (session == nullptr) return 1;
+  std::unique_ptr<fuse::UringTransport> ring;
+  if (with_ring) {
+    static_cast<void>(fuse::look_at_transport());  // switches the kernel's parameter on
+    auto made = fuse::UringTransport::make(serving, session, 0);
+    if (!made) return 1;
+    ring = *std::move(made);
+  }
+  if (fuse_session_mount(session, mount_point) != 0) return 1;
   fuse_set_signal_handlers(session);
-  fuse_loop_config* config = fuse_loop_cfg_create();
-  fuse_loop_cfg_set_max_threads(config, 16);
-  fuse_loop_cfg_set_idle_threads(config, 16);
-  const int result = fuse_session_loop_mt(session, config);
-  fuse_loop_cfg_destroy(config);
+  if (ring != nullptr && !fuse::install_kernel_shim(session, true)) return 1;
+  const int result = ring != nullptr ? serve_ring(session, *ring) : serve_dev(session);
+  ring.reset();
   fuse_session_unmount(session);
   fuse_remove_signal_handlers(session);
   fuse_session_destroy(session);
@@ -329,9 +365,10 @@ int serve(const char* mount_point) {
 }  // namespace artfs::bench
 
 int main(int argc, char** argv) {
-  if (argc != 2) {
-    fmt::print(stderr, "usage: ceiling_fs MOUNTPOINT\n");
+  const std::string_view transport = argc == 3 ? argv[2] : "dev";
+  if (argc < 2 || argc > 3 || (transport != "dev" && transport != "uring")) {
+    fmt::print(stderr, "usage: ceiling_fs MOUNTPOINT [dev|uring]\n");
     return 2;
   }
-  return artfs::bench::serve(argv[1]);
+  return artfs::bench::serve(argv[1], transport == "uring");
 }

@@ -81,7 +81,10 @@ def make_store(*options):
 
 
 def start(options=""):
-    artfs("mount", "-o", f"log={LOG}" + ("," + options if options else ""), STORE, MNT)
+    words = [f"log={LOG}"]
+    if os.environ.get("ARTFS_E2E_TRANSPORT"):  # dev or uring; otherwise as artfs chooses
+        words.append("transport=" + os.environ["ARTFS_E2E_TRANSPORT"])
+    artfs("mount", "-o", ",".join(words + ([options] if options else [])), STORE, MNT)
 
 
 def stop():

@@ -53,7 +53,9 @@ one_line_error() {
 
 is_mounted() { awk -v m="${1:-$mnt}" '$2 == m {found = 1} END {exit !found}' /proc/self/mounts; }
 make_store() { "$ARTFS" mkfs --quiet "$@" "$store"; }
-start() { "$ARTFS" mount -o "log=$log${1:+,$1}" "$store" "$mnt"; }
+# ARTFS_E2E_TRANSPORT=dev|uring: how requests travel in every mount made here; otherwise as artfs chooses.
+transport=${ARTFS_E2E_TRANSPORT:+,transport=$ARTFS_E2E_TRANSPORT}
+start() { "$ARTFS" mount -o "log=$log$transport${1:+,$1}" "$store" "$mnt"; }
 stop() { "$ARTFS" umount "$mnt"; }
 restart() {
   stop

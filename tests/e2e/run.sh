@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # Runs every executable tests/e2e/*.test, two at a time, each in a private directory.
-# usage: [ARTFS=path/of/artfs] tests/e2e/run.sh [PATTERN]
+# usage: [ARTFS=path/of/artfs] tests/e2e/run.sh [PATTERN...]
+# ARTFS_E2E_TRANSPORT=dev|uring: how requests travel in the mounts of all tests (lib.sh).
 # ARTFS_E2E_TESTS: another directory of tests (scripts/apps.sh); ARTFS_E2E_LIMIT_S: seconds a test may take.
 #
 # A test is given ARTFS (the program) and starts in an empty directory of its own ($PWD, also TMPDIR).
@@ -87,7 +88,9 @@ fi
 
 results=$(mktemp -d)
 trap 'rm -rf "$results"' EXIT
-for test in "$tests"/*"${1:-}"*.test; do
+chosen=()
+for pattern in "${@:-}"; do chosen+=("$tests"/*"$pattern"*.test); done
+for test in "${chosen[@]}"; do
   [ -x "$test" ] || continue
   while [ "$(jobs -rp | wc -l)" -ge 2 ]; do wait -n || true; done
   run_one "$test" &
