@@ -323,6 +323,13 @@ class ARTFS_EXPORT Txn {
   Txn& erase(Tree tree, std::string_view key);  // of an absent key: no change
   Txn& add(Tree tree, std::size_t counter_index, std::int64_t delta);
 
+  // On a full device it may take the last space, which is kept for changes that erase: for what was
+  // accepted before.
+  Txn& take_reserve() noexcept {
+    takes_reserve_ = true;
+    return *this;
+  }
+
   void clear() noexcept;
 
   [[nodiscard]] bool empty() const noexcept { return operations_.empty() && guards_.empty(); }
@@ -332,6 +339,7 @@ class ARTFS_EXPORT Txn {
   std::string operations_;        // encoded as the log's payload (wal/record.hpp)
   std::string guards_;            // encoded the same way, never logged
   std::optional<Error> invalid_;  // first size violation; commit returns it
+  bool takes_reserve_ = false;
 };
 
 // What the body of Store::read() reads with: everything it gets was true together, or the body runs again.

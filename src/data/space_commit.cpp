@@ -116,7 +116,9 @@ void Space::settle(Moves&& moves, Version version) {
   if (!waiting.runs.empty()) quarantine_.push_back(std::move(waiting));
 }
 
+// Space was promised when the bytes were accepted: the records about them shall not fail for lack of it.
 Result<Version> Space::commit(Change& change) {
+  change.txn.take_reserve();
   if (change.allocated.empty() && change.freed.empty() && change.gained.empty() &&
       change.lost.empty() && change.settled.empty()) {
     return store_.commit(change.txn);

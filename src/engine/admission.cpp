@@ -28,8 +28,10 @@ constexpr double delay_share = 4;
 constexpr std::uint64_t delay_ns_max = 20'000'000;  // of one change
 // What is owed is gathered up to this: shorter sleeps cost more in timers and switches than they give.
 constexpr std::uint64_t delay_ns_min = 200'000;
-// What changes already admitted may add to the dirt, beyond what is known of.
-constexpr std::uint64_t dirt_ahead_bytes = 4 * mib;
+// What changes already admitted may add to the dirt, beyond what is known of; on a full device less will do,
+// since each change asks.
+constexpr std::uint64_t dirt_ahead_bytes = checkpoint::checkpoint_room_least;
+constexpr std::uint64_t dirt_ahead_bytes_min = mib;
 // For the changes that erase: each leads to room for thousands of records.
 constexpr std::size_t frames_kept = 4;
 // Rounds a writer waits for room before it gives up. Each is a whole checkpoint: far above need.
@@ -126,7 +128,8 @@ Result<void> StoreImpl::admit() {
 Result<void> StoreImpl::back_dirt() {
   if (planner_ == nullptr) return {};
   for (unsigned round = 0;; ++round) {
-    const std::uint64_t wanted = cache_->dirty_bytes() + dirt_ahead_bytes;
+    const std::uint64_t ahead = round == 0 ? dirt_ahead_bytes : dirt_ahead_bytes_min;
+    const std::uint64_t wanted = cache_->dirty_bytes() + ahead;
     if (wanted <= checkpoint_log_->room()) return {};
     const Result<void> made = checkpoint_log_->make_room(wanted);
     if (made || made.error().code != Errc::no_space || round == log_rounds_max) return made;

@@ -39,7 +39,7 @@ Result<void> ListChange::add_trees(const TreeTable& table, std::string_view list
   wal::OpReader reader(list);
   while (!reader.done()) {
     const wal::Op op = ARTFS_TRY(reader.next());
-    erases_ = erases_ || op.kind == wal::OpKind::erase;
+    takes_reserve_ = takes_reserve_ || op.kind == wal::OpKind::erase;
     TreeState* tree = table.find(op.tree);
     if (tree == nullptr) return fail(Errc::tree_not_found, op.tree.raw);
     // A transaction names one to three trees: a linear search beats any set.

@@ -31,8 +31,8 @@ class Change {
   // True: what it does is right only while nobody else is in the commit gate.
   [[nodiscard]] virtual bool is_alone() const noexcept { return false; }
 
-  // It erases something: on a full device it may take the last frames.
-  [[nodiscard]] virtual bool erases() const noexcept = 0;
+  // It erases something, or was promised to succeed: on a full device it may take the last frames.
+  [[nodiscard]] virtual bool takes_reserve() const noexcept = 0;
 
   // Upper bound of what resolve() returns.
   [[nodiscard]] virtual std::size_t operations_bytes_max() const noexcept = 0;
@@ -47,7 +47,9 @@ class ListChange final : public Change {
   [[nodiscard]] Result<void> init(const TreeTable& table, std::string_view guards,
                                   std::string_view operations);
 
-  [[nodiscard]] bool erases() const noexcept override { return erases_; }
+  void take_reserve() noexcept { takes_reserve_ = true; }
+
+  [[nodiscard]] bool takes_reserve() const noexcept override { return takes_reserve_; }
 
   [[nodiscard]] std::size_t operations_bytes_max() const noexcept override {
     return operations_.size();
@@ -62,7 +64,7 @@ class ListChange final : public Change {
   std::string_view guards_;
   std::string_view operations_;
   std::vector<TreeState*> trees_;
-  bool erases_ = false;
+  bool takes_reserve_ = false;
 };
 
 enum class Guard : std::uint8_t { none, absent, present, version };
@@ -81,7 +83,7 @@ class KeyChange final : public Change {
   KeyChange(const Target& target, std::string_view operations) noexcept
       : target_(target), operations_(operations) {}
 
-  [[nodiscard]] bool erases() const noexcept override { return target_.is_erase; }
+  [[nodiscard]] bool takes_reserve() const noexcept override { return target_.is_erase; }
 
   [[nodiscard]] std::size_t operations_bytes_max() const noexcept override {
     return operations_.size();
@@ -106,7 +108,7 @@ class RenameChange final : public Change {
   RenameChange(TreeState& tree, Keys keys, RenameMode mode) noexcept
       : tree_(&tree), keys_(keys), mode_(mode) {}
 
-  [[nodiscard]] bool erases() const noexcept override { return true; }
+  [[nodiscard]] bool takes_reserve() const noexcept override { return true; }
 
   [[nodiscard]] std::size_t operations_bytes_max() const noexcept override;
   [[nodiscard]] Result<std::string_view> resolve(const Applier& applier,

@@ -75,7 +75,7 @@ Result<Version> StoreImpl::execute(Change& change) {
       continue;
     }
     if (step == Step::reserve) {
-      if (!change.erases()) ARTFS_TRY(keep_frames());
+      if (!change.takes_reserve()) ARTFS_TRY(keep_frames());
       attempt.frames = ARTFS_TRY(cache_->reserve(attempt.frames_needed));
       continue;
     }
@@ -165,6 +165,7 @@ Result<Version> StoreImpl::commit(const Txn& txn) {
   if (txn.invalid_) return fail(*txn.invalid_);
   ListChange change;
   ARTFS_TRY(change.init(trees_, txn.guards_, txn.operations_));
+  if (txn.takes_reserve_) change.take_reserve();
   return execute(change);
 }
 

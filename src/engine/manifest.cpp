@@ -219,7 +219,9 @@ Result<void> Journal::load(bool read_only) {
     room_bytes_ = ARTFS_TRY(room->size());
   }
   // A killed process may have left its last append in the page cache alone.
-  return file_->sync_data();
+  ARTFS_TRY(file_->sync_data());
+  back_next();
+  return {};
 }
 
 // P12: nothing is ever appended behind bytes that are no record.

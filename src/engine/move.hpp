@@ -33,7 +33,7 @@ class PrefixChange final : public Change {
 
   [[nodiscard]] bool is_alone() const noexcept override { return true; }
 
-  [[nodiscard]] bool erases() const noexcept override { return true; }
+  [[nodiscard]] bool takes_reserve() const noexcept override { return true; }
 
   [[nodiscard]] std::size_t operations_bytes_max() const noexcept override {
     return operations_.size();

@@ -87,6 +87,7 @@ void Txn::clear() noexcept {
   operations_.clear();
   guards_.clear();
   invalid_.reset();
+  takes_reserve_ = false;
 }
 
 }  // namespace artfs

@@ -78,7 +78,7 @@ Result<Logging> log_pending(Core& core, InodeState& state) {
   if (is_new) inode.flags |= format::inode_has_logged;
   apply_pending(inode, state.pending);
   put_inode(core, txn, state.ino, inode);
-  ARTFS_TRY(core.store->commit(txn));
+  ARTFS_TRY(core.store->commit(txn.take_reserve()));
   state.pending = {};
   if (is_new) note_logged(core, state, plan);
   return Logging::durable;

@@ -146,9 +146,13 @@ TEST_CASE("checkpoint log: after a lack of space it begins again", "[unit][engin
   const auto writer = open_writer(directory);
   REQUIRE(write(*writer, random_checkpoint(1, 1)));
   Checkpoint large = random_checkpoint(2, 2);
-  for (int i = 0; i < 3; ++i) {
-    const auto more = random_checkpoint(2, 100 + static_cast<std::uint64_t>(i)).frames;
-    large.frames.insert(large.frames.end(), more.begin(), more.end());
+  // More than the space that every log has from its start.
+  for (std::uint64_t i = 0, pages = 0;
+       pages * io::page_bytes <= 2 * engine::checkpoint::checkpoint_room_least; ++i) {
+    for (auto& frame : random_checkpoint(2, 100 + i).frames) {
+      pages += frame.pages.pages.count();
+      large.frames.push_back(std::move(frame));
+    }
   }
   directory.set_capacity(64 * kib);
   const auto failed = write(*writer, large);

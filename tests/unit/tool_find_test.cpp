@@ -26,7 +26,11 @@ class Actor final : public FindActor {
 WalkEntry file_of(std::uint64_t size = 0, std::uint32_t mode = 0100644) {
   WalkEntry entry;
   entry.depth = 2;
-  entry.attr = {.ino = Ino{70}, .mode = mode, .nlink = 1, .uid = 1000, .gid = 100};
+  entry.attr.ino = Ino{70};
+  entry.attr.mode = mode;
+  entry.attr.nlink = 1;
+  entry.attr.uid = 1000;
+  entry.attr.gid = 100;
   entry.attr.size = size;
   entry.attr.mtime = now;
   return entry;

@@ -32,6 +32,7 @@ constexpr std::uint64_t beside_pages_bytes = mib;
 constexpr std::uint64_t plenty_bytes = gib;
 constexpr std::uint64_t promise_step_bytes = 64 * mib;
 constexpr std::uint64_t room_step_bytes = 4 * mib;
+constexpr std::uint64_t least_bytes = page_bytes + beside_pages_bytes + checkpoint_room_least;
 
 static_assert(page_bytes == io::page_bytes);
 static_assert(format::checkpoint_pages_per_frame == io::pages_per_frame);
@@ -75,10 +76,12 @@ class Writer final : public LogWriter {
   }
 
   [[nodiscard]] Result<void> make_room(std::uint64_t page_bytes) override;
-  // What the file has.
-  [[nodiscard]] Result<void> measure_room();
+  // What every store has, however full its device gets later; less when it is full already.
+  [[nodiscard]] Result<void> back_least();
 
  private:
+  // What the file has.
+  [[nodiscard]] Result<void> measure_room();
   // Into the buffer, hashed, written out in whole buffers.
   [[nodiscard]] Result<void> put(std::span<const std::byte> bytes);
   [[nodiscard]] Result<void> flush();
@@ -196,6 +199,16 @@ Result<void> Writer::measure_room() {
   return {};
 }
 
+Result<void> Writer::back_least() {
+  const std::uint64_t size = ARTFS_TRY(file_->size());
+  if (size < least_bytes) {
+    const Result<void> backed = file_->allocate(size, least_bytes - size);
+    if (!backed && backed.error().code != Errc::no_space) return backed;
+    if (!backed) ARTFS_TRY(file_->truncate(size));
+  }
+  return measure_room();
+}
+
 Result<void> Writer::make_room(std::uint64_t wanted_bytes) {
   const base::MutexLock lock(size_mutex_);
   if (wanted_bytes <= room()) return {};
@@ -306,7 +319,7 @@ Result<std::unique_ptr<LogWriter>> LogWriter::open(io::Directory& directory,
   auto file = ARTFS_TRY(directory.open(file_name, {.create = true, .direct = direct}));
   ARTFS_TRY(directory.sync());
   auto writer = std::make_unique<Writer>(directory, uuid, std::move(file));
-  ARTFS_TRY(writer->measure_room());
+  ARTFS_TRY(writer->back_least());
   return writer;
 }
 

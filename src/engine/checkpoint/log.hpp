@@ -34,6 +34,9 @@
 
 namespace artfs::engine::checkpoint {
 
+// Of pages, in bytes: room() of every store that once found that much space.
+inline constexpr std::uint64_t checkpoint_room_least = 4 * mib;
+
 // Pages of one frame and where they belong.
 struct FramePages {
   FrameId frame;
