@@ -164,6 +164,13 @@ Result<bool> Space::grow(std::uint64_t units) {
   return true;
 }
 
+// Runs too short for a block cannot be promised, and single units that were freed leave them: where a quarter
+// of what is free is lost that way, patches go there, one by one, instead of side by side.
+bool Space::scraps_are_many() const {
+  const std::uint64_t free = free_.free_units();
+  return (free - free_.usable_units()) * 4 > free;
+}
+
 Result<std::vector<UnitRun>> Space::allocate(std::span<const std::uint32_t> sizes,
                                              std::uint64_t reserved) {
   const base::MutexLock lock(mutex_);
@@ -177,7 +184,7 @@ Result<std::vector<UnitRun>> Space::allocate(std::span<const std::uint32_t> size
     ARTFS_ASSERT(size > 0 && size <= block_units_);
     if (piece.count < size) {
       free_.insert(piece);
-      const auto taken = free_.take(left, size);
+      const auto taken = size == 1 && scraps_are_many() ? free_.take(1, 1) : free_.take(left, size);
       if (!taken) {
         for (const UnitRun& place : places) free_.insert(place);
         return fail(Errc::no_space);

@@ -122,6 +122,7 @@ class Space {
   void undo(const Moves& moves) ARTFS_REQUIRES(turn_);
   void settle(Moves&& moves, Version version) ARTFS_EXCLUDES(mutex_);
 
+  [[nodiscard]] bool scraps_are_many() const ARTFS_REQUIRES(mutex_);
   bool try_reserve(std::uint64_t units) ARTFS_EXCLUDES(mutex_);
   void release_durable() ARTFS_REQUIRES(mutex_);
   [[nodiscard]] Result<bool> grow(std::uint64_t units) ARTFS_EXCLUDES(turn_, mutex_);

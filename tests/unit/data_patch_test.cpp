@@ -195,6 +195,33 @@ TEST_CASE("patches: space put aside takes first writes in place, also on a full 
   CHECK(world.read(world.file, 0, 3 * block) == world.file.bytes);
 }
 
+TEST_CASE("patches: rewriting at random on a nearly full device goes on for ever", "[unit][data]") {
+  constexpr std::uint64_t blocks = 64;
+  PatchWorld world(blocks);
+  world.leave_room(8 * mib);
+  DataFile room{
+      .ino = Ino{6}};  // more than what patches may take beyond the file's blocks, and a few blocks
+  REQUIRE(world.write(room, 0, random_bytes(world.random, 44 * block)));
+  REQUIRE(world.flush(room));
+  DataFile filler{.ino = Ino{7}};
+  Result<void> filled;
+  while (filled) {
+    filled = world.write(filler, filler.bytes.size(), random_bytes(world.random, block));
+    if (filled) filled = world.flush(filler);
+  }
+  REQUIRE(world.remove(room));
+  REQUIRE(world.store->sync());
+  for (int round = 0; round < 600; ++round) {
+    for (int writes = 0; writes < 6; ++writes) {
+      const std::uint64_t unit = world.random() % (blocks * 16);
+      REQUIRE(world.write(world.file, unit * 4096, random_bytes(world.random, 4096)));
+    }
+    REQUIRE(world.flush(world.file));
+    REQUIRE(world.store->sync());
+  }
+  CHECK(world.read(world.file, 0, world.file.bytes.size()) == world.file.bytes);
+}
+
 TEST_CASE("patches: a unit in place is rewritten elsewhere, and its place stays the base's",
           "[unit][data]") {
   PatchWorld world(0);
