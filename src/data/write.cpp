@@ -5,6 +5,7 @@
 #include "base/assert.hpp"
 #include "data/file_bytes_impl.hpp"
 #include "data/patch_policy.hpp"
+#include "engine/store_impl.hpp"
 #include "format/key.hpp"
 
 namespace artfs::data {
@@ -162,6 +163,12 @@ Result<void> FileBytesImpl::write(Ino ino, const Contents& contents, Buffer& buf
   if (data.empty()) return {};
   const std::uint64_t end = offset + data.size();
   const std::vector<Promise> wanted = promises_for(contents, buffer, offset, end);
+  // Bytes that will stand in the inode record take frames, not units: at worst all that is buffered does. Who
+  // put space aside for the file was promised that writing there succeeds.
+  constexpr std::uint64_t inline_bytes_per_frame = 128 * kib;
+  if (wanted.empty() && contents.units == 0) {
+    ARTFS_TRY(store_.impl().leave_frames(buffered_bytes() / inline_bytes_per_frame));
+  }
   const std::uint64_t granted = ARTFS_TRY(promise(ino, contents, buffer, wanted));
 
   Layer& layer = activate(contents, buffer);

@@ -32,8 +32,10 @@ constexpr std::uint64_t delay_ns_min = 200'000;
 // since each change asks.
 constexpr std::uint64_t dirt_ahead_bytes = checkpoint::checkpoint_room_least;
 constexpr std::uint64_t dirt_ahead_bytes_min = mib;
-// For the changes that erase: each leads to room for thousands of records.
-constexpr std::size_t frames_kept = 4;
+// For the changes that erase: each leads to room for thousands of records. An update of a record in a nearly
+// full frame asks for up to three that it will hardly take.
+constexpr std::size_t frames_kept = 8;
+constexpr std::uint64_t frames_plenty_bytes = gib;
 // Rounds a writer waits for room before it gives up. Each is a whole checkpoint: far above need.
 constexpr unsigned admission_rounds_max = 64;
 constexpr unsigned log_rounds_max = 4;
@@ -137,10 +139,14 @@ Result<void> StoreImpl::back_dirt() {
   }
 }
 
-Result<void> StoreImpl::keep_frames() {
+// The data file grows by steps of its own where there is plenty.
+Result<void> StoreImpl::leave_frames(std::size_t taken) {
   if (log_ == nullptr) return {};
-  ARTFS_TRY(blobs_->reserve(frames_kept));
-  blobs_->unreserve(frames_kept);
+  const Result<std::uint64_t> free = directory_->free_bytes();
+  if (free && *free >= frames_plenty_bytes) return {};
+  const std::size_t count = taken + frames_kept;
+  ARTFS_TRY(blobs_->reserve(count));
+  blobs_->unreserve(count);
   return {};
 }
 

@@ -75,7 +75,7 @@ Result<Version> StoreImpl::execute(Change& change) {
       continue;
     }
     if (step == Step::reserve) {
-      if (!change.takes_reserve()) ARTFS_TRY(keep_frames());
+      if (!change.takes_reserve()) ARTFS_TRY(leave_frames(attempt.frames_needed));
       attempt.frames = ARTFS_TRY(cache_->reserve(attempt.frames_needed));
       continue;
     }

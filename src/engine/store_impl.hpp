@@ -141,6 +141,10 @@ class StoreImpl {
   // For tests: null when the store is read-only.
   [[nodiscard]] Maintenance* maintenance() noexcept { return maintenance_.get(); }
 
+  // Whether a change that only adds, and may take that many frames, leaves those that changes which erase
+  // may need. Also for who accepts now what is put into records later. no_space.
+  [[nodiscard]] Result<void> leave_frames(std::size_t taken);
+
   // Adds to the report; what cannot be read is a line of it.
   void verify_into(VerifyReport& report);
 
@@ -178,8 +182,6 @@ class StoreImpl {
   // Waits, without locks, until the device has room for what a checkpoint will write: a full device stops
   // growth here and not the checkpoint, which is what frees log space. no_space.
   [[nodiscard]] Result<void> back_dirt();
-  // What only adds leaves some frames to the changes that erase. no_space.
-  [[nodiscard]] Result<void> keep_frames();
   // Slows the writers whose changes added to what only a checkpoint frees (admission.cpp).
   void slow_down(std::uint64_t held_bytes, unsigned pressure);
   // Percent of what is bearable; `held_bytes`: what only a checkpoint frees.
