@@ -20,7 +20,7 @@ std::string key_of(std::uint64_t number) {
 
 // Puts until the device has no more; how many it took.
 std::uint64_t fill_up(Tree tree, std::uint64_t from) {
-  const std::string value(900, 'f');
+  const std::string value(4000, 'f');
   for (std::uint64_t number = from;; ++number) {
     const auto put = tree.put(key_of(number), value);
     if (put) continue;
@@ -40,12 +40,12 @@ TEST_CASE("full device: every record can be erased, and the checkpoint that free
           "[unit][engine]") {
   io::MemoryDirectory disk;
   must_create(disk);
-  constexpr std::uint64_t capacity = 128 * mib;
+  constexpr std::uint64_t capacity = 88 * mib;
   disk.set_capacity(capacity);
   const auto store = must_open(disk, small_options());
   const Tree tree = *store->create_tree("t");
   const std::uint64_t keys = fill_up(tree, 0);
-  REQUIRE(keys > 10000);
+  REQUIRE(keys > 1000);
   take_the_rest(disk, capacity);
   REQUIRE(store->checkpoint().has_value());
   for (std::uint64_t number = 0; number < keys; ++number) {
@@ -63,7 +63,7 @@ TEST_CASE("full device: every record can be erased, and the checkpoint that free
 TEST_CASE("full device: the store opens after each of many crashes", "[unit][engine]") {
   auto disk = std::make_unique<io::MemoryDirectory>();
   must_create(*disk);
-  constexpr std::uint64_t capacity = 112 * mib;
+  constexpr std::uint64_t capacity = 88 * mib;
   disk->set_capacity(capacity);
   std::uint64_t keys = 0;
   for (int life = 0; life < 12; ++life) {
