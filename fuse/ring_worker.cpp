@@ -101,6 +101,7 @@ void RingWorker::pin() const noexcept {
 
 void RingWorker::run() noexcept {
   pin();
+  class_.adopt();
   int error = enter();
   const bool is_refused = error == 0 && (error = refusal()) != 0;
   shared_.on_registered(error, is_refused);
@@ -187,7 +188,8 @@ void RingWorker::bury(int result) noexcept {
 void RingWorker::handle(RingEntry& entry) noexcept {
   const std::span<std::byte> request = entry.request();
   if (request.size() < sizeof(fuse_in_header)) return entry.answer_error(EIO);
-  const RequestTraits traits = traits_of(header_of(request).opcode);
+  const fuse_in_header header = header_of(request);
+  const RequestTraits traits = traits_of(header.opcode);
   if (traits.needs_space) shared_.dev.drain_if_dropped();
   if (traits.tells_space) shared_.dev.settle();
   {
@@ -200,6 +202,8 @@ void RingWorker::handle(RingEntry& entry) noexcept {
   if (traits.drops_names) shared_.dev.note_names_dropped();
   // Whoever waits for it must not wait for ever because libfuse had no memory.
   if (entry.unique() != 0) entry.answer_error(EIO);
+  if (place_.core < 0) return;
+  class_.set_idle(shared_.affinity.on_request(header.pid, static_cast<std::uint32_t>(place_.core)));
 }
 
 void RingWorker::queue_command(std::uint64_t index, std::uint32_t command) noexcept {

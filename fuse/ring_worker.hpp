@@ -15,10 +15,12 @@
 #include <thread>
 #include <vector>
 
+#include "base/clock.hpp"
 #include "fuse/dev_reader.hpp"
 #include "fuse/ops.hpp"
 #include "fuse/ring_entry.hpp"
 #include "fuse/uring_transport.hpp"
+#include "fuse/wake_affinity.hpp"
 
 namespace artfs::fuse {
 
@@ -26,7 +28,11 @@ namespace artfs::fuse {
 class RingShared {
  public:
   RingShared(Serving& serving_, fuse_session* session_, int end_)
-      : serving(serving_), session(session_), dev(session_), end(end_) {}
+      : serving(serving_),
+        session(session_),
+        dev(session_),
+        affinity(WakeAffinity::is_possible(), base::now_ns),
+        end(end_) {}
 
   RingShared(const RingShared&) = delete;
   RingShared& operator=(const RingShared&) = delete;
@@ -40,6 +46,7 @@ class RingShared {
   Serving& serving;
   fuse_session* const session;
   DevReader dev;
+  WakeAffinity affinity;
   const int end;  // an eventfd
 };
 
@@ -57,6 +64,9 @@ class RingWorker {
   void join();
 
   [[nodiscard]] bool is_first() const noexcept { return place_.is_first; }
+
+  // Any thread, after start(): back from SCHED_IDLE.
+  void restore_class() noexcept { class_.restore(); }
 
   // A ring with what the transport needs, not enabled yet. 0, or the errno.
   [[nodiscard]] static int make_ring(unsigned entries, io_uring& ring) noexcept;
@@ -83,6 +93,7 @@ class RingWorker {
   bool is_ending_ = false;
   std::size_t alive_ = 0;
   int error_ = 0;
+  ThreadClass class_;
   std::thread thread_;
 };
 

@@ -89,6 +89,9 @@ class Transport final : public UringTransport, public RingShared {
           pollfd{.fd = fuse_session_fd(session), .events = POLLIN, .revents = 0}};
       static_cast<void>(::poll(sources.data(), is_quiet ? 2 : 1, is_quiet ? -1 : look_every_ms));
       error = dev.drain();
+      if (affinity.look()) {
+        for (const auto& worker : workers_) worker->restore_class();
+      }
       const std::uint64_t now = requests_read();
       quiet_looks = now == seen ? quiet_looks + 1 : 0;
       seen = now;
