@@ -33,7 +33,7 @@ class WakeAffinity {
   static constexpr std::uint32_t spell_requests = 1024;  // longer than a core takes to fall asleep
   static constexpr std::uint64_t help_ns_min =
       2'000'000;  // a spell that was of use for less was of none
-  static constexpr std::uint64_t rest_ns_max = 4'000'000'000;
+  static constexpr std::uint64_t rest_ns_max = 50'000'000;
 
   explicit WakeAffinity(bool is_enabled, Clock clock) noexcept
       : is_enabled_(is_enabled), clock_(clock) {}

@@ -27,7 +27,7 @@ void Flusher::stop() noexcept {
   {
     const base::MutexLock lock(mutex_);
     stopping_ = true;
-    changed_.notify_all();
+    work_.notify_one();
   }
   thread_.join();
 }
@@ -42,7 +42,7 @@ void Flusher::fold_later(Ino ino, bool is_queued, bool soon) {
   if (!is_queued) folds_.push_back({.ino = ino, .since_ns = base::now_ns()});
   if (!soon || folds_wanted_) return;
   folds_wanted_ = true;
-  changed_.notify_all();
+  work_.notify_one();
 }
 
 std::vector<Ino> Flusher::take(std::deque<Queued>& queue, std::uint64_t since_ns_max) {
@@ -76,6 +76,7 @@ void Flusher::lead(base::MutexLock& lock, const std::vector<Ino>& inos,
   cycle_runs_ = cycle_folds_ = false;
   cycle_error_ = done ? std::nullopt : std::optional(done.error());
   changed_.notify_all();
+  if (wanted_ || folds_wanted_) work_.notify_one();
 }
 
 Result<void> Flusher::flush_all() {
@@ -159,7 +160,7 @@ Result<void> Flusher::make_room() {
     full = queue_.size() + folds_.size() >= queue_max;
     if (!wanted_ && is_half_full()) {
       wanted_ = true;
-      changed_.notify_all();
+      work_.notify_one();
     }
   }
   if (full) return flush_all();
@@ -169,7 +170,7 @@ Result<void> Flusher::make_room() {
 void Flusher::reclaim_later(Ino ino) {
   const base::MutexLock lock(mutex_);
   reclaims_.push_back(ino);
-  changed_.notify_all();
+  work_.notify_one();
 }
 
 void Flusher::reclaim_big() {
@@ -188,7 +189,7 @@ void Flusher::wait_for_work(base::MutexLock& lock) {
   const auto tick = std::max<std::chrono::milliseconds>(core_.options.store.commit_interval / 4,
                                                         std::chrono::milliseconds(5));
   const bool work_waits = (wanted_ || folds_wanted_) && !cycle_runs_;
-  if (!stopping_ && !work_waits && reclaims_.empty()) (void)changed_.wait_for(lock, tick);
+  if (!stopping_ && !work_waits && reclaims_.empty()) (void)work_.wait_for(lock, tick);
 }
 
 // One cycle of the thread, if it is time for one. Not analysed: as lead().

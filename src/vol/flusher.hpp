@@ -90,7 +90,8 @@ class Flusher {
 
   Core& core_;
   base::Mutex mutex_{base::Rank::dirty_inodes};
-  base::CondVar changed_;
+  base::CondVar changed_;  // a cycle or log_all ended
+  base::CondVar work_;     // for the thread, which others need not wake with each fsync
   std::deque<Queued> queue_ ARTFS_GUARDED_BY(mutex_);
   std::vector<Ino> reclaims_ ARTFS_GUARDED_BY(mutex_);
   std::deque<Queued> folds_ ARTFS_GUARDED_BY(mutex_);

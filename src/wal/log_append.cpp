@@ -54,7 +54,7 @@ Result<Log::Reserve> LogImpl::reserve(std::size_t payload_size, bool takes_spare
         continue;
       }
       lock.unlock();
-      (void)write_pending();  // a failure stands in failed_
+      (void)write_pending(WriteFor::file);  // a failure stands in failed_
       lock.lock();
       continue;
     }

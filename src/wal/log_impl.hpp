@@ -52,6 +52,7 @@ struct TailBuffer {
 struct LiveSegment {
   Lsn start;
   std::unique_ptr<io::File> file;  // null: of an earlier life, only waits for its cut
+  std::uint64_t zeroed_to = 0;     // offset: nothing from there on was written by this life
 };
 
 class LogImpl final : public Log {
@@ -87,7 +88,10 @@ class LogImpl final : public Log {
     io::File* file = nullptr;
     std::uint64_t offset = 0;
     std::span<const std::byte> bytes;
+    std::size_t zeros = 0;  // written behind the bytes
   };
+
+  enum class WriteFor : std::uint8_t { file, sync };
 
   struct WriteJob {
     Lsn target;  // everything below is in the files when it is done
@@ -103,6 +107,11 @@ class LogImpl final : public Log {
   [[nodiscard]] std::size_t small_record_bytes() const noexcept {
     return std::min<std::size_t>(64 * kib, segment_bytes_ / 16);
   }
+
+  // Space that was allocated and never written costs its filesystem a change of metadata with every sync that
+  // reaches it: 190-210 us instead of 95-130 us on ext4. So a sync that is about to writes zeros ahead,
+  // which the next ones overwrite.
+  [[nodiscard]] std::size_t zeros_ahead() const noexcept { return segment_bytes_ / 64; }
 
   static constexpr std::size_t segments_max = log_bytes_max / format::log_segment_bytes;
 
@@ -125,8 +134,11 @@ class LogImpl final : public Log {
 
   // log_sync.cpp
   [[nodiscard]] Result<void> sync_round() ARTFS_EXCLUDES(mutex_);  // holder of syncing_
-  [[nodiscard]] Result<void> write_pending() ARTFS_EXCLUDES(mutex_);
-  [[nodiscard]] std::optional<WriteJob> begin_write() ARTFS_EXCLUDES(mutex_);
+  [[nodiscard]] Result<void> write_pending(WriteFor what) ARTFS_EXCLUDES(mutex_);
+  [[nodiscard]] std::optional<WriteJob> begin_write(WriteFor what) ARTFS_EXCLUDES(mutex_);
+  [[nodiscard]] std::size_t note_written(LiveSegment& segment, const Piece& piece, WriteFor what)
+      ARTFS_REQUIRES(mutex_);
+  [[nodiscard]] Result<void> write_piece(const Piece& piece) const;
   void end_write(const WriteJob& job) ARTFS_EXCLUDES(mutex_);
   [[nodiscard]] Result<SyncJob> begin_sync() ARTFS_EXCLUDES(mutex_);
   Error stop(Error reason) noexcept ARTFS_EXCLUDES(mutex_);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
+#include <array>
 #include <utility>
 
 #include "base/assert.hpp"
@@ -38,7 +39,7 @@ Result<void> LogImpl::sync_round() {
       return fail(stop(prepared.error()));
     }
   }
-  ARTFS_TRY(write_pending());
+  ARTFS_TRY(write_pending(WriteFor::sync));
   const SyncJob job = ARTFS_TRY(begin_sync());
   for (io::File* file : job.files) {
     // P16: a failed sync is never tried again; nobody knows what it left.
@@ -66,11 +67,11 @@ Result<LogImpl::SyncJob> LogImpl::begin_sync() {
 }
 
 // On success every record appended before the call is in a file.
-Result<void> LogImpl::write_pending() {
-  const std::optional<WriteJob> job = begin_write();
+Result<void> LogImpl::write_pending(WriteFor what) {
+  const std::optional<WriteJob> job = begin_write(what);
   if (job) {
     for (const Piece& piece : job->pieces) {
-      const Result<void> written = piece.file->write_at(piece.offset, piece.bytes);
+      const Result<void> written = write_piece(piece);
       if (written) continue;
       const Error error = stop(written.error());
       end_write({});
@@ -83,7 +84,7 @@ Result<void> LogImpl::write_pending() {
   return {};
 }
 
-std::optional<LogImpl::WriteJob> LogImpl::begin_write() {
+std::optional<LogImpl::WriteJob> LogImpl::begin_write(WriteFor what) {
   base::MutexLock lock(mutex_);
   while (writing_) write_done_.wait(lock);
   if (failed_ || active_.bytes.empty()) return std::nullopt;
@@ -102,9 +103,29 @@ std::optional<LogImpl::WriteJob> LogImpl::begin_write() {
     if (run_end > run.off) {
       job.pieces.push_back({segment->file.get(), run.lsn.raw - segment->start.raw,
                             bytes.subspan(run.off, run_end - run.off)});
+      job.pieces.back().zeros = note_written(*segment, job.pieces.back(), what);
     }
   }
   return job;
+}
+
+// The zeros to write behind the piece. Much at once pays for its metadata by itself.
+std::size_t LogImpl::note_written(LiveSegment& segment, const Piece& piece, WriteFor what) {
+  const std::uint64_t end = piece.offset + piece.bytes.size();
+  if (end <= segment.zeroed_to) return 0;
+  const std::size_t ahead = zeros_ahead();
+  const bool is_small = what == WriteFor::sync && piece.bytes.size() < ahead;
+  const std::size_t zeros = is_small ? std::min<std::uint64_t>(ahead, segment_bytes_ - end) : 0;
+  segment.zeroed_to = end + zeros;
+  return zeros;
+}
+
+// One write: no record can come between its bytes and its zeros.
+Result<void> LogImpl::write_piece(const Piece& piece) const {
+  if (piece.zeros == 0) return piece.file->write_at(piece.offset, piece.bytes);
+  const std::vector<std::byte> zeros(piece.zeros);
+  const std::array<std::span<const std::byte>, 2> buffers{piece.bytes, zeros};
+  return piece.file->write_at(piece.offset, buffers);
 }
 
 void LogImpl::end_write(const WriteJob& job) {

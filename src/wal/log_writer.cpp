@@ -50,7 +50,8 @@ void LogImpl::run_writer() {
     } else if (pending && ticked) {
       ticked = false;
       lock.unlock();
-      (void)write_pending();  // a failure stopped the log: whoever waits or comes is told
+      (void)write_pending(
+          WriteFor::file);  // a failure stopped the log: whoever waits or comes is told
       lock.lock();
     } else if (pending) {
       (void)writer_wake_.wait_for(lock, options_.write_interval);

@@ -184,6 +184,31 @@ TEST_CASE("P6: records reach the device by themselves at the commit interval", "
   CHECK(seen->replayed == entries);
 }
 
+TEST_CASE("wal log: a small sync in new space writes zeros ahead, once for many", "[unit][wal]") {
+  MemoryDirectory directory;
+  REQUIRE(wal::Log::create(directory, log_uuid, log_first));
+  std::vector<LogEntry> entries;
+  {
+    auto opened = open_log(directory, log_first, quiet_options());
+    REQUIRE(opened);
+    std::vector<std::uint64_t> written;
+    for (std::uint64_t round = 0; round < 20; ++round) {
+      const std::uint64_t before = directory.counters().bytes_written;
+      for (LogEntry& entry : fill(*opened->log, 1, round, 100)) entries.push_back(std::move(entry));
+      REQUIRE(opened->log->sync_to(opened->log->end()));
+      written.push_back(directory.counters().bytes_written - before);
+    }
+    constexpr std::uint64_t record_bytes_max = 256;
+    const auto ahead = [](std::uint64_t bytes) { return bytes > record_bytes_max; };
+    CHECK(ahead(written.front()));
+    CHECK(std::count_if(written.begin() + 1, written.end(), ahead) <= 4);
+  }
+  const auto after = directory.clone_durable();
+  const auto seen = open_log(*after, log_first);
+  REQUIRE(seen);
+  CHECK(seen->replayed == entries);
+}
+
 TEST_CASE("P6: close writes everything", "[unit][wal]") {
   MemoryDirectory directory;
   REQUIRE(wal::Log::create(directory, log_uuid, log_first));
