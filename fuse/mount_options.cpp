@@ -61,12 +61,14 @@ Problem set_bytes(std::string_view key, std::string_view value, std::uint64_t le
   return std::nullopt;
 }
 
-Problem set_interval(std::string_view key, std::string_view value, std::chrono::milliseconds& out) {
+Problem set_interval(std::string_view key, std::string_view value, double least,
+                     std::chrono::milliseconds& out) {
+  constexpr double most = 3600;
   double seconds = 0;
   const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), seconds);
   const bool in_range = error == std::errc() && end == value.data() + value.size() &&
-                        seconds >= 0.01 && seconds <= 3600;
-  if (!in_range) return fmt::format("option {}={}: seconds from 0.01 to 3600", key, value);
+                        seconds >= least && seconds <= most;
+  if (!in_range) return fmt::format("option {}={}: seconds from {} to {}", key, value, least, most);
   out = std::chrono::milliseconds(std::llround(seconds * 1000));
   return std::nullopt;
 }
@@ -148,7 +150,9 @@ bool apply_own_value(std::string_view word, MountOptions& options, Problem& prob
   } else if (key == "block_cache_policy") {
     problem = set_block_cache_policy(value, options.volume.block_cache_policy);
   } else if (key == "commit") {
-    problem = set_interval(key, value, options.volume.store.commit_interval);
+    problem = set_interval(key, value, 0.01, options.volume.store.commit_interval);
+  } else if (key == "checkpoint") {
+    problem = set_interval(key, value, 0.1, options.volume.store.checkpoint_interval);
   } else if (key == "durability") {
     problem = set_durability(value, options.volume.store.durability);
   } else if (key == "threads") {

@@ -14,16 +14,21 @@ import json
 import statistics
 import sys
 
-COLUMNS = ["artfs", "artfs_dev", "ceiling", "ext4", "tmpfs"]
-# (op, ranks): [(filesystem, least ratio)].
+COLUMNS = ["artfs", "artfs_dev", "ceiling", "ext4", "xfs", "bindfs", "tmpfs"]
+# (op, ranks), ranks in directories of their own: [(filesystem, least ratio)].
 READ = [("ceiling", 0.9)]
 WRITE = [("ceiling", 0.7), ("ext4", 0.5)]
-NAMES = [("ceiling", 0.75)]
+NAMES = [("ceiling", 0.75), ("bindfs", 4)]
+WALK = [("ceiling", 0.8)]
+COLD = [("ext4", 2), ("xfs", 2)]
 TARGETS = {
     ("file_create", 1): NAMES, ("file_create", 2): NAMES + [("ext4", 1.5)],
     ("dir_create", 1): NAMES, ("dir_create", 2): NAMES + [("ext4", 1.5)],
     ("file_remove", 1): NAMES, ("file_remove", 2): NAMES, ("dir_remove", 1): NAMES, ("dir_remove", 2): NAMES,
     ("file_stat", 1): [("ceiling", 0.9)], ("file_stat", 2): [("ceiling", 0.9)],
+    ("file_read", 1): [("ceiling", 0.9)], ("file_read", 2): [("ceiling", 0.9)],
+    ("find_dropped", 1): WALK, ("ls_lR_dropped", 1): WALK, ("du_dropped", 1): WALK,
+    ("find_cold", 1): COLD, ("ls_lR_cold", 1): COLD, ("du_cold", 1): COLD, ("rm_rf", 1): [("ceiling", 0.77)],
     ("randread_4k", 1): READ, ("randread_4k_direct", 1): READ,
     ("seqread_1m", 1): READ, ("seqread_1m_direct", 1): READ,
     ("randwrite_4k", 1): WRITE, ("randwrite_4k_direct", 1): WRITE,
@@ -33,21 +38,35 @@ TARGETS = {
 
 
 def read(files):
-    """{(op, ranks): {filesystem: median}} in the order of first appearance."""
+    """{(op, ranks, layout): {filesystem: median}} in the order of first appearance, and the lines of latencies."""
     rows = collections.defaultdict(lambda: collections.defaultdict(list))
+    latencies = []
     for file in files:
         for line in file:
             entry = json.loads(line) if line.startswith("{") else {}
-            if entry.get("suite") == "mount":
-                rows[entry["op"], entry["ranks"]][entry["fs"]].append(entry["ops_per_s"])
-    return {row: {fs: statistics.median(values) for fs, values in figures.items()} for row, figures in rows.items()}
+            if entry.get("suite") != "mount":
+                continue
+            if "ops_per_s" in entry:
+                rows[entry["op"], entry["ranks"], entry["layout"]][entry["fs"]].append(entry["ops_per_s"])
+            else:
+                latencies.append(entry)
+    return {row: {fs: statistics.median(values) for fs, values in figures.items()}
+            for row, figures in rows.items()}, latencies
 
 
 def verdicts(row, figures):
-    for fs, least in TARGETS.get(row, []):
+    if row[2] == "shared":
+        return
+    for fs, least in TARGETS.get(row[:2], []):
         if "artfs" in figures and figures.get(fs):
             ratio = figures["artfs"] / figures[fs]
             yield f"{'reached' if ratio >= least else 'BEHIND'} {ratio:.2f} of {least:g} {fs}"
+
+
+def print_latencies(latencies):
+    for entry in latencies:
+        print(f"{entry['op']:<16}{entry['fs']:<7}{entry['note']:<15}p50 {entry['p50_us']:>9,.1f} us  "
+              f"p99 {entry['p99_us']:>9,.1f} us  p99.9 {entry['p999_us']:>9,.1f} us  max {entry['max_us']:>9,.0f} us")
 
 
 def number(value):
@@ -61,8 +80,8 @@ def main():
     parser.add_argument("--markdown", action="store_true")
     parser.add_argument("files", nargs="*", type=argparse.FileType(encoding="utf-8"))
     options = parser.parse_args()
-    rows = read(options.files or [sys.stdin])
-    if not rows:
+    rows, latencies = read(options.files or [sys.stdin])
+    if not rows and not latencies:
         print("no lines")
         return
     present = [fs for fs in COLUMNS if any(fs in figures for figures in rows.values())]
@@ -71,7 +90,8 @@ def main():
     for row, figures in rows.items():
         own = list(verdicts(row, figures))
         states += own
-        table.append([f"{row[0]}, {row[1]} process{'es' if row[1] > 1 else ''}",
+        place = " in one directory" if row[2] == "shared" else ""
+        table.append([f"{row[0]}, {row[1]} process{'es' if row[1] > 1 else ''}{place}",
                       *(number(figures.get(fs)) for fs in present), "; ".join(own)])
     widths = [max(len(line[i]) for line in table) for i in range(len(table[0]))]
     for index, line in enumerate(table):
@@ -83,6 +103,7 @@ def main():
         cells = [cell.ljust(width) if i in (0, len(line) - 1) else cell.rjust(width)
                  for i, (cell, width) in enumerate(zip(line, widths))]
         print("  ".join(cells).rstrip())
+    print_latencies(latencies)
     reached = sum(state.startswith("reached") for state in states)
     print(f"{reached} targets reached, {len(states) - reached} behind")
 

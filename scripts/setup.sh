@@ -10,7 +10,7 @@ declare -A packages=(
   [test]="attr e2fsprogs git rsync sqlite3 tar"
   [check]="clang-14 libclang-rt-14-dev clang-format-14 clang-tidy-14 llvm-14 shellcheck"
   [apps]="acl attr cmake dbench debootstrap fio git make postgresql procps rsync sqlite3 stress-ng tar util-linux"
-  [bench]="fio liblmdb-dev librocksdb-dev libsqlite3-dev"
+  [bench]="bindfs fio liblmdb-dev librocksdb-dev libsqlite3-dev xfsprogs"
 )
 
 [ $# -gt 0 ] || set -- build

@@ -51,6 +51,8 @@ void add_mount(CLI::App& app, int& status) {
       "  block_cache_policy=POLICY\n"
       "                    which of them go first: fifo, lru, multi_lru (the default), lineage\n"
       "  commit=SECONDS    changes reach the disk at least this often, 0.01 to 3600; 1\n"
+      "  checkpoint=SECONDS\n"
+      "                    the log is folded home at least this often, 0.1 to 3600; 30\n"
       "  durability=MODE   strict (every change is on disk when the call returns),\n"
       "                    fsync (after fsync or the commit interval), relaxed (fsync does not "
       "wait)\n"

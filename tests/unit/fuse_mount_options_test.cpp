@@ -28,9 +28,10 @@ bool has_kernel_word(const MountOptions& options, const std::string& word) {
 
 TEST_CASE("mount options: our own words set what they name", "[unit][fuse]") {
   const MountOptions options =
-      parsed("cache=32M,commit=0.25,durability=strict,write_buffer=2M,threads=7,log=/tmp/l");
+      parsed("cache=32M,commit=0.25,checkpoint=0.5,durability=strict,write_buffer=2M,threads=7,log=/tmp/l");
   CHECK(options.volume.store.cache_bytes == 32 * artfs::mib);
   CHECK(options.volume.store.commit_interval.count() == 250);
+  CHECK(options.volume.store.checkpoint_interval.count() == 500);
   CHECK(options.volume.store.durability == Durability::strict);
   CHECK(options.volume.write_buffer_bytes == 2 * artfs::mib);
   CHECK(options.threads_max == 7);
@@ -81,7 +82,7 @@ TEST_CASE("mount options: unknown words are named, or ignored when sloppy", "[un
 TEST_CASE("mount options: values out of range are refused", "[unit][fuse]") {
   for (const char* word :
        {"cache=1M", "cache=", "cache=x", "cache=9999999999T", "commit=0", "commit=1h",
-        "commit=4000", "durability=", "durability=often", "threads=0", "threads=2000",
+        "commit=4000", "checkpoint=0.05", "durability=", "durability=often", "threads=0", "threads=2000",
         "write_buffer=1K", "block_cache_policy=mru", "block_cache=much"}) {
     CAPTURE(word);
     CHECK_FALSE(parse_mount_options({word}, false));
