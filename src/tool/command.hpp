@@ -23,6 +23,7 @@ void add_scrub(CLI::App& app, int& status);
 void add_stats(CLI::App& app, int& status);
 void add_sync(CLI::App& app, int& status);
 void add_dump(CLI::App& app, int& status);
+void add_selftest(CLI::App& app, int& status);
 void add_version(CLI::App& app, int& status);
 
 inline constexpr int exit_failure = 1;  // of subcommands without a convention of their own

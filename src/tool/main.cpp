@@ -31,6 +31,7 @@ void add_commands(CLI::App& app, int& status) {
   add_stats(app, status);
   add_sync(app, status);
   add_dump(app, status);
+  add_selftest(app, status);
   add_version(app, status);
 }
 
