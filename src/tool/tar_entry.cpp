@@ -120,9 +120,22 @@ std::string decoded_name(std::string_view name) {
   return out;
 }
 
-std::optional<Timestamp> timestamp(bool is_set, time_t seconds, long nanoseconds) {
+constexpr std::uint32_t second_ns = 1'000'000'000;
+
+// libarchive writes and reads the fraction of a second behind the sign of the whole ones, as digits that belong to
+// them: before the epoch its numbers are not those of stat(2), which count up from the second before.
+Timestamp to_archive(Timestamp time) {
+  if (time.seconds >= 0 || time.nanoseconds == 0) return time;
+  // "-0.5" is what it cannot write.
+  if (time.seconds == -1) return {.seconds = -1, .nanoseconds = 0};
+  return {.seconds = time.seconds + 1, .nanoseconds = second_ns - time.nanoseconds};
+}
+
+std::optional<Timestamp> from_archive(bool is_set, time_t seconds, long nanoseconds) {
   if (!is_set) return std::nullopt;
-  return Timestamp{.seconds = seconds, .nanoseconds = static_cast<std::uint32_t>(nanoseconds)};
+  const auto fraction = static_cast<std::uint32_t>(nanoseconds);
+  if (seconds >= 0 || fraction == 0) return Timestamp{.seconds = seconds, .nanoseconds = fraction};
+  return Timestamp{.seconds = seconds - 1, .nanoseconds = second_ns - fraction};
 }
 
 std::string_view text_of(const char* text) {
@@ -166,14 +179,16 @@ void fill_tar_entry(archive_entry* entry, const FileRecord& record,
     archive_entry_set_gname(entry, known_name(owners->group(record.gid), record.gid).c_str());
   }
   if (record.mtime) {
-    archive_entry_set_mtime(entry, record.mtime->seconds, record.mtime->nanoseconds);
+    const Timestamp mtime = to_archive(*record.mtime);
+    archive_entry_set_mtime(entry, mtime.seconds, mtime.nanoseconds);
   }
   if (record.hard_link) {
     archive_entry_set_hardlink(entry, record.hard_link->c_str());
     return;
   }
   if (record.atime) {
-    archive_entry_set_atime(entry, record.atime->seconds, record.atime->nanoseconds);
+    const Timestamp atime = to_archive(*record.atime);
+    archive_entry_set_atime(entry, atime.seconds, atime.nanoseconds);
   }
   if (S_ISLNK(record.mode)) archive_entry_set_symlink(entry, record.target.c_str());
   if (S_ISCHR(record.mode) || S_ISBLK(record.mode)) {
@@ -234,10 +249,10 @@ Result<TarRecord> read_tar_entry(archive_entry* entry, OwnerIds& owners) {
   record.rdev = ::makedev(static_cast<unsigned>(archive_entry_rdevmajor(entry)),
                           static_cast<unsigned>(archive_entry_rdevminor(entry)));
   if (S_ISREG(record.mode)) record.size = static_cast<std::uint64_t>(archive_entry_size(entry));
-  record.atime = timestamp(archive_entry_atime_is_set(entry) != 0, archive_entry_atime(entry),
-                           archive_entry_atime_nsec(entry));
-  record.mtime = timestamp(archive_entry_mtime_is_set(entry) != 0, archive_entry_mtime(entry),
-                           archive_entry_mtime_nsec(entry));
+  record.atime = from_archive(archive_entry_atime_is_set(entry) != 0, archive_entry_atime(entry),
+                              archive_entry_atime_nsec(entry));
+  record.mtime = from_archive(archive_entry_mtime_is_set(entry) != 0, archive_entry_mtime(entry),
+                              archive_entry_mtime_nsec(entry));
   record.target = text_of(archive_entry_symlink(entry));
   take_xattrs(entry, record);
   if (Acl acl = take_acl(entry, ARCHIVE_ENTRY_ACL_TYPE_ACCESS, owners); !acl.empty()) {
