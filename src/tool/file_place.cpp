@@ -144,10 +144,17 @@ TextOr<PlaceName> find_place(const std::string& place) {
     const std::string directory = place.substr(0, colon);
     if (is_store(directory)) return in_store(directory, std::string_view(place).substr(colon + 2));
   }
-  std::string trimmed = place;
-  while (trimmed.size() > 1 && trimmed.ends_with('/')) trimmed.pop_back();
-  const HostPath host = split_host_path(trimmed);
-  if (auto found = on_mount(host.directory, host.name)) return *std::move(found);
+  // The nearest directory that is there, and names below it.
+  std::string directory = place;
+  std::string missing;
+  while (::access(directory.c_str(), F_OK) != 0 && errno == ENOENT && directory != ".") {
+    while (directory.size() > 1 && directory.ends_with('/')) directory.pop_back();
+    const HostPath host = split_host_path(directory);
+    if (host.name.empty()) break;
+    missing = join_path(host.name, missing);
+    directory = host.directory;
+  }
+  if (auto found = on_mount(directory, missing)) return *std::move(found);
   return text("no such file, and no store in front of ':/'");
 }
 
