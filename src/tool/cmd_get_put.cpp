@@ -64,6 +64,9 @@ std::string host_name(const std::string& path) {
 }
 
 int get(const CopyArguments& arguments) {
+  if (arguments.to == "-") {
+    return complain("get", "-: artfs cat prints a file, artfs export -o - a tree as an archive");
+  }
   raise_descriptor_limit();
   Progress progress("get");
   PlaceOpener opener(false);

@@ -9,7 +9,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
 #include <optional>
 #include <vector>
 
@@ -27,8 +26,7 @@ tl::unexpected<std::string> text(std::string what) {
 }
 
 tl::unexpected<std::string> errno_text(int number) {
-  if (number == ENOTCONN) return text("its daemon is dead: artfs umount it and mount it again");
-  return text(std::strerror(number));
+  return text(error_text({Errc::io_failed, static_cast<std::uint64_t>(number)}));
 }
 
 bool is_store(const std::string& path) {
@@ -58,7 +56,7 @@ TextOr<std::optional<std::string>> mount_of(const std::string& store) {
     struct stat info {};
 
     if (::stat(entry.mount_point.c_str(), &info) != 0) {
-      if (errno == ENOTCONN) return errno_text(ENOTCONN);
+      if (errno == ENOTCONN || errno == ECONNABORTED) return errno_text(errno);
       continue;
     }
     if (device_text(info.st_dev) == entry.device && info.st_ino == root_ino.raw) {
@@ -69,11 +67,14 @@ TextOr<std::optional<std::string>> mount_of(const std::string& store) {
 }
 
 // `directory` exists; `name` in it may be missing or empty. None: not on an artfs.
-std::optional<PlaceName> on_mount(const std::string& directory, const std::string& name) {
+TextOr<std::optional<PlaceName>> on_mount(const std::string& directory, const std::string& name) {
   struct stat info {};
 
   const Result<std::string> canonical = fuse::canonical_path(directory);
-  if (!canonical || ::stat(canonical->c_str(), &info) != 0) return std::nullopt;
+  int error = canonical ? 0 : static_cast<int>(canonical.error().detail);
+  if (canonical && ::stat(canonical->c_str(), &info) != 0) error = errno;
+  if (error == ENOENT || error == ENOTDIR) return std::nullopt;
+  if (error != 0) return errno_text(error);
   const std::string device = device_text(info.st_dev);
   const std::string slashed = *canonical == "/" ? "/" : *canonical + "/";
   std::optional<PlaceName> found;
@@ -129,12 +130,11 @@ TextOr<PlaceName> find_place(const std::string& place) {
   if (error == 0) {
     // The mount point itself is on the filesystem that is mounted there, its name is not.
     const HostPath host = split_host_path(place);
-    if (S_ISDIR(info.st_mode)) {
-      if (auto found = on_mount(place, "")) return *std::move(found);
-      if (is_store(place)) return in_store(place, "");
-    } else if (auto found = on_mount(host.directory, host.name)) {
-      return *std::move(found);
-    }
+    TextOr<std::optional<PlaceName>> found =
+        S_ISDIR(info.st_mode) ? on_mount(place, "") : on_mount(host.directory, host.name);
+    if (!found) return text(found.error());
+    if (*found) return **std::move(found);
+    if (S_ISDIR(info.st_mode) && is_store(place)) return in_store(place, "");
     // A link to a store, as find and ls take it too.
     if (S_ISLNK(info.st_mode) && is_store(place)) return in_store(place, "");
     return text("not on a mounted artfs, and no store: give either, or STORE:/PATH");
@@ -154,7 +154,9 @@ TextOr<PlaceName> find_place(const std::string& place) {
     missing = join_path(host.name, missing);
     directory = host.directory;
   }
-  if (auto found = on_mount(directory, missing)) return *std::move(found);
+  TextOr<std::optional<PlaceName>> found = on_mount(directory, missing);
+  if (!found) return text(found.error());
+  if (*found) return **std::move(found);
   return text("no such file, and no store in front of ':/'");
 }
 

@@ -20,11 +20,13 @@ bool is_hopeless(Error error) noexcept {
 }
 
 std::string error_text(Error error) {
-  // What the kernel says needs no remedy of ours.
-  if (error.code == Errc::io_failed && error.detail != 0) {
-    return std::strerror(static_cast<int>(error.detail));
+  if (error.code != Errc::io_failed || error.detail == 0) return to_text(error);
+  // The second: it died while it was asked.
+  if (error.detail == ENOTCONN || error.detail == ECONNABORTED) {
+    return "its daemon is dead: artfs umount it and mount it again";
   }
-  return to_text(error);
+  // What the kernel says needs no remedy of ours.
+  return std::strerror(static_cast<int>(error.detail));
 }
 
 }  // namespace artfs::tool
