@@ -89,6 +89,10 @@ class Exporter {
   // False: told.
   bool open(int output) {
     archive* const out = archive_.get();
+    if (!zeros_.is_good()) {
+      progress_.fail("", "no room for addresses: see ulimit -v");
+      return false;
+    }
     archive_write_set_format_pax(out);
     // Of two keywords that say the same, GNU tar knows this one.
     int status = archive_write_set_format_option(out, "pax", "xattrheader", "SCHILY");

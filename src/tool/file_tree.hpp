@@ -71,7 +71,8 @@ class FileTree {
 
   [[nodiscard]] virtual Result<Attr> find(std::string_view path) = 0;
   [[nodiscard]] virtual Result<std::string> read_link(std::string_view path) = 0;
-  // The entry and what is below it, a directory before its entries. Access times stay. Errors: those of find.
+  // The entry and what is below it, a directory before its entries. Access times stay where
+  // the kernel lets us. Errors: those of find.
   [[nodiscard]] virtual Result<void> walk(std::string_view path, const TreeVisit& visit) = 0;
   // To read. operation_not_permitted: not a regular file.
   [[nodiscard]] virtual Result<std::unique_ptr<OpenFile>> open(std::string_view path) = 0;

@@ -70,7 +70,10 @@ Result<void> TreeWriter::place(const FileRecord& record, const Fill& fill) {
   if (S_ISDIR(record.mode)) return place_directory(record, path);
   if (path.empty()) return fail(Errc::is_a_directory);
   if (record.hard_link) return place_link(record, path);
-  if (rules_.keeps_existing && ARTFS_TRY(is_there(record, path))) return {};
+  if (rules_.keeps_existing && ARTFS_TRY(is_there(record, path))) {
+    // Of a regular file the time of change is set last, so everything else is as it should be.
+    return S_ISREG(record.mode) ? Result<void>() : dress(path, changes_of(record), record.xattrs);
+  }
   return place_file(record, path, fill);
 }
 
@@ -212,13 +215,15 @@ SetAttr TreeWriter::changes_of(const FileRecord& record) const {
 }
 
 // Attributes come after the owner, whose change takes capabilities away, and before a mode that may forbid them; ACLs
-// come after the mode, which they agree with.
+// come after the mode, which they agree with; times are last, for they say that all is done.
 Result<void> TreeWriter::dress(const std::string& path, SetAttr rest,
                                const std::vector<Xattr>& xattrs) {
   if (xattrs.empty()) return tree_.set(path, rest);
   SetAttr owner;
   std::swap(owner.uid, rest.uid);
   std::swap(owner.gid, rest.gid);
+  SetAttr mode;
+  std::swap(mode.mode, rest.mode);
   if (owner.uid || owner.gid) ARTFS_TRY(tree_.set(path, owner));
   const auto set_each = [&](bool are_acls) {
     for (const Xattr& xattr : xattrs) {
@@ -231,9 +236,9 @@ Result<void> TreeWriter::dress(const std::string& path, SetAttr rest,
     }
   };
   set_each(false);
-  ARTFS_TRY(tree_.set(path, rest));
+  if (mode.mode) ARTFS_TRY(tree_.set(path, mode));
   set_each(true);
-  return {};
+  return tree_.set(path, rest);
 }
 
 void copy_tree(const CopyPlan& plan, Progress& progress) {

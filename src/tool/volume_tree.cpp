@@ -231,6 +231,7 @@ class VolumeTree final : public FileTree {
 Result<std::unique_ptr<FileTree>> open_volume_tree(const std::string& store, bool is_writable) {
   VolumeOptions options;
   options.store.read_only = !is_writable;
+  options.access_times.kind = AccessTimes::noatime;  // looking whether a file is there is no access
   Result<std::unique_ptr<Volume>> volume = Volume::open(store, options);
   if (!volume) return fail(volume.error());
   return std::make_unique<VolumeTree>(*std::move(volume));
