@@ -223,7 +223,8 @@ class Exporter {
   bool has_failed_ = false;
 };
 
-void export_to(int output, FilePlace place, const ExportArguments& arguments, Progress& progress) {
+void export_to(int output, const FilePlace& place, const ExportArguments& arguments,
+               Progress& progress) {
   struct stat info {};
 
   Exporter exporter(arguments, progress);
@@ -248,7 +249,7 @@ int run(const ExportArguments& arguments) {
   std::setlocale(LC_CTYPE, "C.UTF-8");
   Progress progress("export");
   PlaceOpener opener(false);
-  TextOr<FilePlace> place = opener.open(arguments.place);
+  const TextOr<FilePlace> place = opener.open(arguments.place);
   if (!place) {
     progress.fail(arguments.place, place.error());
     return progress.status();
@@ -265,7 +266,7 @@ int run(const ExportArguments& arguments) {
       return progress.status();
     }
   }
-  export_to(is_standard ? STDOUT_FILENO : file.get(), *std::move(place), arguments, progress);
+  export_to(is_standard ? STDOUT_FILENO : file.get(), *place, arguments, progress);
   if (const TextOr<void> closed = opener.close(); !closed) progress.fail("", closed.error());
   return progress.status();
 }

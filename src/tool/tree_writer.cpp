@@ -50,11 +50,12 @@ std::string TreeWriter::shown_path(std::string_view path) const {
 
 void TreeWriter::finish() {
   // The deepest first: an entry's change of times is before its directory's.
-  for (auto directory = directories_.rbegin(); directory != directories_.rend(); ++directory) {
-    const Result<void> dressed = dress(directory->path, directory->changes, directory->xattrs);
-    if (!dressed) progress_.fail(shown_path(directory->path), dressed.error());
+  while (!directories_.empty()) {
+    const LaterDirectory directory = std::move(directories_.back());
+    directories_.pop_back();
+    const Result<void> dressed = dress(directory.path, directory.changes, directory.xattrs);
+    if (!dressed) progress_.fail(shown_path(directory.path), dressed.error());
   }
-  directories_.clear();
 }
 
 Result<void> TreeWriter::make_base() {
