@@ -341,11 +341,23 @@ class PosixTree final : public FileTree {
   Result<void> set(std::string_view path, const SetAttr& changes) override {
     const At at = ARTFS_TRY(resolve(path));
     const char* const name = at.dot_name();
-    if (changes.uid || changes.gid) {
+
+    struct statx is {};
+
+    // What is right already costs no request to a daemon: these three stay valid in the kernel's cache.
+    if ((changes.uid || changes.gid || changes.mode) &&
+        ::statx(at.directory, name, AT_SYMLINK_NOFOLLOW, STATX_MODE | STATX_UID | STATX_GID, &is) !=
+            0) {
+      return fail_with(errno);
+    }
+    const bool is_given = changes.uid.value_or(is.stx_uid) != is.stx_uid ||
+                          changes.gid.value_or(is.stx_gid) != is.stx_gid;
+    if (is_given) {
       ARTFS_TRY(result_of(::fchownat(at.directory, name, changes.uid.value_or(~uid_t{0}),
                                      changes.gid.value_or(~gid_t{0}), AT_SYMLINK_NOFOLLOW)));
     }
-    if (changes.mode) {
+    // A new owner takes bits away.
+    if (changes.mode && (is_given || *changes.mode != (is.stx_mode & 07777U))) {
       // No call of this kernel changes the mode of a name without following it.
       const UniqueFd itself(::openat(at.directory, name, O_PATH | O_NOFOLLOW | O_CLOEXEC));
       if (!itself) return fail_with(errno);

@@ -110,12 +110,17 @@ Result<void> TreeWriter::place_link(const FileRecord& record, const std::string&
 Result<void> TreeWriter::place_file(const FileRecord& record, const std::string& path,
                                     const Fill& fill) {
   std::unique_ptr<OpenFile> file;
+  // Nobody reads it before it has its owner, and attributes may need a right that its mode takes away.
+  const bool is_ours =
+      !rules_.sets_owner || (record.uid == ::geteuid() && record.gid == ::getegid());
+  const std::uint32_t first_mode =
+      is_ours && record.xattrs.empty() ? record.mode & 0777U : private_file;
   const auto make = [&]() -> Result<void> {
     if (!S_ISREG(record.mode)) {
       const std::uint32_t mode = (record.mode & S_IFMT) | private_file;
       return tree_.make(path, {.mode = mode, .rdev = record.rdev, .target = record.target});
     }
-    Result<std::unique_ptr<OpenFile>> created = tree_.create(path, private_file);
+    Result<std::unique_ptr<OpenFile>> created = tree_.create(path, first_mode);
     if (!created) return fail(created.error());
     file = *std::move(created);
     return {};
