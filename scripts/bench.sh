@@ -3,11 +3,13 @@
 # Measures artfs and prints JSON lines; `engine` also a table with ratios, on standard error.
 # usage: scripts/bench.sh engine [--quick] [--only PATTERN] [--runs N] [--engines artfs,lmdb,...] [SUITE...]
 #        scripts/bench.sh mount  [--quick] [--only PATTERN] [--runs N] [--peers plain,xfs,tmpfs,bindfs,ceiling]
+#        scripts/bench.sh in_out [--files N] [--runs N]
 #   engine  artfs and its peers (LMDB, RocksDB, SQLite) on the same keys; suites and more options: --help
 #   mount   metadata rates (by mdtest and mpirun when on PATH), fio, walks of a tree and latencies on an artfs mount,
 #           and in the same run on the same mount over /dev/fuse, on the plain filesystem, xfs on a loop device,
 #           tmpfs, bindfs over the plain one and `ceiling`, the least that a FUSE filesystem can do on artfs's
 #           transport; a table and the verdicts of the targets on standard error; scripts/plot_mount.py draws it
+#   in_out  artfs import, export and get beside tar and cp -a: scripts/bench_in_out.py
 # BENCH_DIR: where stores and files go (default: /var/tmp, which should be a real disk).
 # BENCH_OUT: a file that also gets the JSON lines, for scripts/bench_compare.py and scripts/bench_mount.py.
 # BENCH_BUILD: build directory (default: build-bench, a release build).
@@ -18,7 +20,7 @@ build=${BENCH_BUILD:-$root/build-bench}
 . "$root/scripts/bench_mount.sh"
 
 usage() {
-  sed -n '4,10s/^# \{0,1\}//p' "$0" >&2
+  sed -n '4,13s/^# \{0,1\}//p' "$0" >&2
   exit 2
 }
 
@@ -40,11 +42,16 @@ clean_up() {
 what=$1
 shift
 case $what in
-  engine | mount) ;;
+  engine | mount | in_out) ;;
   *) usage ;;
 esac
 "$root/scripts/setup.sh" build bench >&2
-TARGETS="fuse/artfs tests/bench/$([ "$what" = engine ] && echo engine_bench || echo "meta_bench tests/bench/ceiling_fs")" "$root/scripts/build.sh" "$build" -Dbuildtype=release -Dbench=true -Dtests=false
+case $what in
+  engine) targets=tests/bench/engine_bench ;;
+  mount) targets="tests/bench/meta_bench tests/bench/ceiling_fs" ;;
+  *) targets= ;;
+esac
+TARGETS="fuse/artfs $targets" "$root/scripts/build.sh" "$build" -Dbuildtype=release -Dbench=true -Dtests=false
 artfs=$build/fuse/artfs
 work=$(mktemp -d "${BENCH_DIR:-/var/tmp}/artfs-bench.XXXXXX")
 trap clean_up EXIT
@@ -55,6 +62,8 @@ status=0
 if [ "$what" = engine ]; then
   "$build/tests/bench/engine_bench" --dir "$work" "$@" | tee "$lines" || status=$?
   "$root/scripts/bench_compare.py" "$lines" >&2
+elif [ "$what" = in_out ]; then
+  "$root/scripts/bench_in_out.py" --artfs "$artfs" "$@" "$work" | tee "$lines"
 else
   memory=$(mktemp -d /dev/shm/artfs-bench.XXXXXX)  # not in bench_mount: clean_up would not hear of it
   bench_mount "$@" | tee "$lines"

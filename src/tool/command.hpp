@@ -25,6 +25,16 @@ void add_sync(CLI::App& app, int& status);
 void add_dump(CLI::App& app, int& status);
 void add_selftest(CLI::App& app, int& status);
 void add_version(CLI::App& app, int& status);
+void add_export(CLI::App& app, int& status);
+void add_import(CLI::App& app, int& status);
+void add_cat(CLI::App& app, int& status);
+void add_get(CLI::App& app, int& status);
+void add_put(CLI::App& app, int& status);
+void add_stat(CLI::App& app, int& status);
+void add_mkdir(CLI::App& app, int& status);
+void add_rm(CLI::App& app, int& status);
+void add_mv(CLI::App& app, int& status);
+void add_completion(CLI::App& app, int& status);
 
 inline constexpr int exit_failure = 1;  // of subcommands without a convention of their own
 

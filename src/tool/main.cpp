@@ -26,12 +26,22 @@ void add_commands(CLI::App& app, int& status) {
   add_ls(app, status);
   add_find(app, status);
   add_du(app, status);
+  add_stat(app, status);
+  add_cat(app, status);
+  add_get(app, status);
+  add_put(app, status);
+  add_mkdir(app, status);
+  add_rm(app, status);
+  add_mv(app, status);
+  add_export(app, status);
+  add_import(app, status);
   add_fsck(app, status);
   add_scrub(app, status);
   add_stats(app, status);
   add_sync(app, status);
   add_dump(app, status);
   add_selftest(app, status);
+  add_completion(app, status);
   add_version(app, status);
 }
 
