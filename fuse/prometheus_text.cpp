@@ -10,7 +10,7 @@ namespace artfs::fuse {
 
 namespace {
 
-constexpr unsigned first_bound_bit = 11;
+constexpr unsigned first_bound_bit = 9;
 constexpr unsigned last_bound_bit = 35;
 static_assert(first_bound_bit >= latency_first_bit && last_bound_bit <= latency_last_bit);
 

@@ -26,7 +26,7 @@ class PrometheusText {
   void family(std::string_view name, std::string_view type, std::string_view help);
   void sample(std::uint64_t value, Labels labels = {});
   void sample(double value, Labels labels = {});
-  // In seconds, with a bucket for each doubling from 2 us to 34 s.
+  // In seconds, with a bucket for each doubling from 512 ns to 34 s.
   void histogram(const LatencyCounts& counts, std::pair<std::string_view, std::string_view> label);
 
   [[nodiscard]] std::string take() && { return std::move(text_); }
