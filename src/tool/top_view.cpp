@@ -53,7 +53,8 @@ LatencyCounts counts_of(const json& answer, const std::string& operation) {
 double errors_of(const json& answer, const std::string& operation) {
   const json errors = answer.value("mount", json::object()).value("errors", json::object());
   double sum = 0;
-  for (const auto& [name, count] : errors.value(operation, json::object()).items()) {
+  const json here = errors.value(operation, json::object());
+  for (const auto& [name, count] : here.items()) {
     if (count.is_number()) sum += count.get<double>();
   }
   return sum;
