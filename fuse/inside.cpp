@@ -39,14 +39,15 @@ std::string utc_text(std::int64_t wall_ns) {
                      wall_ns % 1'000'000'000 / 1000);
 }
 
-json stats_of(const Volume& volume) {
-  return json::parse(to_json(volume.stats()), nullptr, false);
+json json_of(const VolumeStats& stats) {
+  return json::parse(to_json(stats), nullptr, false);
 }
 
 }  // namespace
 
 Inside::Inside(Volume& volume, std::string mount_point, Watchdog& watchdog, bool is_strict)
     : volume_(volume),
+      stats_(volume),
       mount_point_(std::move(mount_point)),
       watchdog_(watchdog),
       tunables_(watchdog, is_strict),
@@ -63,14 +64,15 @@ MountReport Inside::report() const {
 }
 
 std::string Inside::stats_json() const {
-  const json all = {
-      {"mount_point", mount_point_}, {"mount", to_json(report())}, {"stats", stats_of(volume_)}};
+  const json all = {{"mount_point", mount_point_},
+                    {"mount", to_json(report())},
+                    {"stats", json_of(stats_.read())}};
   return all.dump(-1, ' ', true, json::error_handler_t::replace) + "\n";
 }
 
 std::string Inside::metrics() const {
   const MountReport mount = report();
-  return metrics_text(volume_.stats(), &mount);
+  return metrics_text(stats_.read(), &mount);
 }
 
 json Inside::top_json() const {
@@ -86,7 +88,7 @@ json Inside::top_json() const {
           {"latency_buckets", latency_buckets_json(mount)},
           {"hot_directories", std::move(directories)},
           {"hot_sampled", hot.sampled},
-          {"stats", stats_of(volume_)}};
+          {"stats", json_of(stats_.read())}};
 }
 
 std::string Inside::access_log() const {
@@ -111,7 +113,7 @@ void Inside::log_state() const {
   const std::vector<std::string> in_flight = Watchdog::state_text();
   base::log_info("state: {} requests in flight", in_flight.size());
   for (const std::string& line : in_flight) base::log_info("state: {}", line);
-  std::istringstream lines(to_text(volume_.stats()));
+  std::istringstream lines(to_text(stats_.read()));
   for (std::string line; std::getline(lines, line);) base::log_info("state: {}", line);
   for (const OperationLatency& one : report().latencies) {
     base::log_info("state: {}: {} requests, p50 {:.1f} us, p99 {:.1f} us", one.operation,

@@ -6,7 +6,7 @@
 //             the hottest directories; access_log() the requests answered last, oldest first; log_state() writes to
 //             the daemon's log. show_transport() comes before the first of them.
 // Threading:  any thread.
-// Cost:       below a millisecond; top_json() also reads directories, for the paths of the hottest (hot_directories.hpp).
+// Cost:       below a millisecond, a second when the device does not answer; top_json() also reads directories, for the paths of the hottest (hot_directories.hpp).
 #pragma once
 
 #include <functional>
@@ -16,6 +16,7 @@
 #include "artfs/volume.hpp"
 
 #include "fuse/mount_report.hpp"
+#include "fuse/stats_reader.hpp"
 #include "fuse/transport.hpp"
 #include "fuse/tunables.hpp"
 #include "fuse/watchdog.hpp"
@@ -41,6 +42,7 @@ class Inside {
 
  private:
   Volume& volume_;
+  mutable StatsReader stats_;
   const std::string mount_point_;
   Watchdog& watchdog_;
   Tunables tunables_;

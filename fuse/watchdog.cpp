@@ -32,6 +32,7 @@ constexpr std::array calls = {
     Call{SYS_preadv, "preadv: the store's device"},
     Call{SYS_pwrite64, "pwrite: the store's device"},
     Call{SYS_pwritev, "pwritev: the store's device"},
+    Call{SYS_fstatfs, "fstatfs: the store's device"},
     Call{SYS_fallocate, "fallocate: the store's device"},
     Call{SYS_ftruncate, "ftruncate: the store's device"},
     Call{SYS_io_uring_enter, "io_uring_enter: the store's device"},
