@@ -168,19 +168,20 @@ int serve(const Plan& plan, Background& background) {
   Volume& volume = **opened;
   if (signals.is_stopping()) return exit_interrupted;
   Watchdog watchdog(plan.options.watchdog);
-  Inside inside(volume, plan.mount_point, watchdog,
-                plan.options.volume.store.durability == Durability::strict);
-  Session session(serving_of(plan, volume, inside, background), session_options(plan));
-  inside.show_transport([&session] { return session.transport(); });
+  auto inside =
+      std::make_unique<Inside>(volume, plan.mount_point, watchdog,
+                               plan.options.volume.store.durability == Durability::strict);
+  Session session(serving_of(plan, volume, *inside, background), session_options(plan));
+  inside->show_transport([&session] { return session.transport(); });
   if (!session.mount()) {
     return complain(fmt::format("{}: {}: see mount(8) and fusermount3(1)", plan.mount_point,
                                 Session::last_message()));
   }
   show_access_times(plan.mount_point, plan.options.volume.access_times);
   const std::unique_ptr<AccessTimeWatch> watch = AccessTimeWatch::start(plan.mount_point, volume);
-  std::unique_ptr<ControlServer> control = start_control(plan, volume, inside);
+  std::unique_ptr<ControlServer> control = start_control(plan, volume, *inside);
   signals.on_stop([&session] { session.stop(); });
-  signals.on_report([&inside] { inside.log_state(); });
+  signals.on_report([&inside] { inside->log_state(); });
   base::log_info("{} mounted on {}", plan.store, plan.mount_point);
   if (!plan.why_not_ring.empty()) base::log_info("no io_uring transport: {}", plan.why_not_ring);
   const int error = session.serve();
@@ -193,6 +194,7 @@ int serve(const Plan& plan, Background& background) {
     }
   }
   control.reset();
+  inside.reset();  // nobody asks the volume for its figures while it is closed
   const int closed = close_volume(plan, volume);
   return error != 0 ? exit_mount : closed;
 }

@@ -32,7 +32,9 @@ struct TopArguments {
 
 tl::expected<json, std::string> ask(const TopArguments& arguments, const std::string& store) {
   const Result<std::string> reply = fuse::control_request(store, "top");
-  if (!reply) return tl::unexpected(arguments.path + ": not mounted: mount it with artfs mount");
+  if (!reply)
+    return tl::unexpected(
+        arguments.path + ": no daemon answers: is it mounted? A read-only mount has .artfs/ alone");
   json parsed = json::parse(*reply, nullptr, false);
   if (parsed.is_discarded() || !parsed.is_object() || !parsed.value("ok", false)) {
     return tl::unexpected(arguments.path +
