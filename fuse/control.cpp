@@ -236,12 +236,18 @@ class Server final : public ControlServer {
                        {"mount", nlohmann::json::parse(mount_.facts(), nullptr, false)},
                        {"stats", std::move(stats)}});
     }
+    if (request == "metrics\n") return one_line({{"ok", true}, {"text", mount_.metrics()}});
+    if (request == "top\n") {
+      auto answer = nlohmann::json::parse(mount_.top(), nullptr, false);
+      answer["ok"] = true;
+      return one_line(answer);
+    }
     if (request == "sync\n") {
       const Result<void> synced = volume_.sync();
       if (synced) return R"({"ok":true})";
       return refusal(name_of(synced.error().code), to_text(synced.error()));
     }
-    return refusal("invalid_argument", "requests are: stats, sync, scrub N, walk");
+    return refusal("invalid_argument", "requests are: stats, metrics, top, sync, scrub N, walk");
   }
 
   base::UniqueFd directory_;

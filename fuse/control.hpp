@@ -3,7 +3,8 @@
 //
 // Contract:   one request line, one JSON line, end. "stats":
 //             {"ok":true,"mount_point":...,"mount":{...},"stats":{...}}, where "mount" are the facts of ControlledMount.
-//             "sync": {"ok":true} once everything acknowledged before is on disk. "scrub N" (bytes per
+//             "metrics": {"ok":true,"text":...}, for Prometheus. "top": {"ok":true,...} with what ControlledMount::top
+//             tells. "sync": {"ok":true} once everything acknowledged before is on disk. "scrub N" (bytes per
 //             second, 0: as fast as it goes): several times a second {"progress":{...}}, at the end
 //             {"ok":true,"report":{...}}; a client that goes away ends it; one at a time. "walk ROOT LEVELS
 //             PATH": control_walk.hpp; up to 16 at a time. Anything else, and failures:
@@ -30,6 +31,9 @@ struct ControlledMount {
   std::string mount_point;
   // A JSON object: how the mount is served. Called by the server's thread.
   std::function<std::string()> facts;
+  // Prometheus's text, and the JSON object that "artfs top" reads. Likewise.
+  std::function<std::string()> metrics;
+  std::function<std::string()> top;
 };
 
 class ControlServer {

@@ -15,6 +15,7 @@
 #include "fuse/own_opcodes.hpp"
 #include "fuse/reply_route.hpp"
 #include "fuse/request_counts.hpp"
+#include "fuse/request_meter.hpp"
 
 namespace artfs::fuse {
 
@@ -174,6 +175,7 @@ std::size_t take_request(int fd, Serving& serving, std::span<std::byte> request)
   if (request.size() < sizeof header) return request.size();  // libfuse refuses it
   std::memcpy(static_cast<void*>(&header), request.data(), sizeof header);
   count_request(header.opcode);
+  begin_request(header);
   if (answer_own(fd, serving, request)) return 0;
   if (header.opcode == FUSE_SETXATTR) return shorten_setxattr(request);
   rewrite_fields(request, header);

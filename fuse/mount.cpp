@@ -19,9 +19,9 @@
 #include "fuse/control.hpp"
 #include "fuse/daemon.hpp"
 #include "fuse/exit_status.hpp"
+#include "fuse/inside.hpp"
 #include "fuse/mount_point.hpp"
 #include "fuse/mount_table.hpp"
-#include "fuse/request_counts.hpp"
 #include "fuse/session.hpp"
 #include "fuse/stop_signals.hpp"
 
@@ -110,20 +110,19 @@ bool open_log(const Plan& plan) {
   return true;
 }
 
-// For "artfs stats".
-nlohmann::json mount_facts(const Session& session) {
-  nlohmann::json requests = nlohmann::json::object();
-  for (const RequestCount& request : request_counts()) requests[request.name] = request.count;
-  return {{"transport", to_text(session.transport())}, {"requests", std::move(requests)}};
+std::string one_line(const nlohmann::json& object) {
+  return object.dump(-1, ' ', true, nlohmann::json::error_handler_t::replace);
 }
 
 std::unique_ptr<ControlServer> start_control(const Plan& plan, Volume& volume,
-                                             const Session& session) {
+                                             const Inside& inside) {
   if (plan.options.volume.store.read_only) return nullptr;  // changes nothing, so nothing to sync
   Result<std::unique_ptr<ControlServer>> control =
       ControlServer::start({.store_path = plan.store,
                             .mount_point = plan.mount_point,
-                            .facts = [&session] { return mount_facts(session).dump(); }},
+                            .facts = [&inside] { return one_line(to_json(inside.report())); },
+                            .metrics = [&inside] { return inside.metrics(); },
+                            .top = [&inside] { return one_line(inside.top_json()); }},
                            volume);
   if (control) return *std::move(control);
   base::log_warning("no control socket in {}: {}", plan.store,
@@ -131,13 +130,14 @@ std::unique_ptr<ControlServer> start_control(const Plan& plan, Volume& volume,
   return nullptr;
 }
 
-Serving serving_of(const Plan& plan, Volume& volume, Background& background) {
+Serving serving_of(const Plan& plan, Volume& volume, Inside& inside, Background& background) {
   return {.volume = volume,
           .fsync_waits = plan.options.volume.store.durability != Durability::relaxed,
           .keeps_acls = plan.options.acl,
           .on_ready = [](void* context) { static_cast<Background*>(context)->ready(); },
           .ready_context = &background,
-          .mount_point = plan.mount_point};
+          .mount_point = plan.mount_point,
+          .inside = plan.options.inside ? &inside : nullptr};
 }
 
 SessionOptions session_options(const Plan& plan) {
@@ -167,15 +167,21 @@ int serve(const Plan& plan, Background& background) {
   if (!opened) return complain(open_problem(plan.store, opened.error()));
   Volume& volume = **opened;
   if (signals.is_stopping()) return exit_interrupted;
-  Session session(serving_of(plan, volume, background), session_options(plan));
+  Watchdog watchdog(plan.options.watchdog);
+  auto inside =
+      std::make_unique<Inside>(volume, plan.mount_point, watchdog,
+                               plan.options.volume.store.durability == Durability::strict);
+  Session session(serving_of(plan, volume, *inside, background), session_options(plan));
+  inside->show_transport([&session] { return session.transport(); });
   if (!session.mount()) {
     return complain(fmt::format("{}: {}: see mount(8) and fusermount3(1)", plan.mount_point,
                                 Session::last_message()));
   }
   show_access_times(plan.mount_point, plan.options.volume.access_times);
   const std::unique_ptr<AccessTimeWatch> watch = AccessTimeWatch::start(plan.mount_point, volume);
-  std::unique_ptr<ControlServer> control = start_control(plan, volume, session);
+  std::unique_ptr<ControlServer> control = start_control(plan, volume, *inside);
   signals.on_stop([&session] { session.stop(); });
+  signals.on_report([&inside] { inside->log_state(); });
   base::log_info("{} mounted on {}", plan.store, plan.mount_point);
   if (!plan.why_not_ring.empty()) base::log_info("no io_uring transport: {}", plan.why_not_ring);
   const int error = session.serve();
@@ -188,6 +194,7 @@ int serve(const Plan& plan, Background& background) {
     }
   }
   control.reset();
+  inside.reset();  // nobody asks the volume for its figures while it is closed
   const int closed = close_volume(plan, volume);
   return error != 0 ? exit_mount : closed;
 }

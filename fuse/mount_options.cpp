@@ -118,6 +118,19 @@ Problem set_threads(std::string_view value, unsigned& out) {
   return std::nullopt;
 }
 
+Problem set_inside(std::string_view value, bool& out) {
+  if (value != "on" && value != "off") return fmt::format("option inside={}: on or off", value);
+  out = value == "on";
+  return std::nullopt;
+}
+
+Problem set_watchdog(std::string_view value, std::chrono::milliseconds& out) {
+  const auto bound = parse_watchdog(value);
+  if (!bound) return fmt::format("option watchdog={}: {}", value, bound.error());
+  out = *bound;
+  return std::nullopt;
+}
+
 // Access times: the volume keeps them; show_access_times() makes the mount table say so.
 bool apply_access_times(std::string_view word, AccessTimePolicy& policy) {
   if (word == "noatime") {
@@ -159,6 +172,10 @@ bool apply_own_value(std::string_view word, MountOptions& options, Problem& prob
     problem = set_threads(value, options.threads_max);
   } else if (key == "transport") {
     problem = set_transport(value, options.transport);
+  } else if (key == "inside") {
+    problem = set_inside(value, options.inside);
+  } else if (key == "watchdog") {
+    problem = set_watchdog(value, options.watchdog);
   } else if (key == "log") {
     options.log_file = value;
   } else {
@@ -212,6 +229,15 @@ tl::expected<std::uint64_t, std::string> parse_bytes(std::string_view text) {
   const bool fits = error == std::errc() && suffix.empty() && number <= (UINT64_MAX >> shift);
   if (!fits) return tl::unexpected(std::string("a size is a number with K, M, G or T behind it"));
   return number << shift;
+}
+
+tl::expected<std::chrono::milliseconds, std::string> parse_watchdog(std::string_view text) {
+  double seconds = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), seconds);
+  const bool in_range = error == std::errc() && end == text.data() + text.size() &&
+                        (seconds == 0 || (seconds >= 0.1 && seconds <= 86400));
+  if (!in_range) return tl::unexpected(std::string("seconds from 0.1 to 86400, or 0 for off"));
+  return std::chrono::milliseconds(std::llround(seconds * 1000));
 }
 
 tl::expected<MountOptions, std::string> parse_mount_options(const std::vector<std::string>& lists,

@@ -5,6 +5,7 @@
 // Errors:     a sentence for the user that names the word.
 #pragma once
 
+#include <chrono>
 #include <string>
 #include <string_view>
 #include <tl/expected.hpp>
@@ -26,11 +27,17 @@ struct MountOptions {
       log_file;  // absolute or relative to the caller; empty: stderr, or syslog in the background
   unsigned threads_max = 0;  // 0: chosen by the session
   Transport transport = Transport::automatic;
+  bool inside = true;                         // .artfs/ at the root of the mount
+  std::chrono::milliseconds watchdog{10000};  // requests older than this are reported; 0: none
 };
 
 // `sloppy`: words nobody knows are ignored, as mount -s asks.
 [[nodiscard]] tl::expected<MountOptions, std::string> parse_mount_options(
     const std::vector<std::string>& lists, bool sloppy);
+
+// Seconds from 0.1 to 86400, or 0 for off.
+[[nodiscard]] tl::expected<std::chrono::milliseconds, std::string> parse_watchdog(
+    std::string_view text);
 
 // "64M", "1g", "4096": bytes with a binary suffix K, M, G or T.
 [[nodiscard]] tl::expected<std::uint64_t, std::string> parse_bytes(std::string_view text);

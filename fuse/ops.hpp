@@ -6,6 +6,7 @@
 // Threading:  handlers run on the session's worker threads, any number at once.
 #pragma once
 
+#include <atomic>
 #include <string>
 
 #include "artfs/volume.hpp"
@@ -14,16 +15,40 @@
 
 namespace artfs::fuse {
 
+class Inside;
+
+// A switch that is turned while handlers look at it.
+class LiveSwitch {
+ public:
+  LiveSwitch(bool on) noexcept
+      : on_(on) {}  // NOLINT(google-explicit-constructor): a bool with care
+
+  LiveSwitch(const LiveSwitch& other) noexcept : on_(static_cast<bool>(other)) {}
+
+  LiveSwitch& operator=(const LiveSwitch& other) noexcept {
+    on_.store(static_cast<bool>(other), std::memory_order_relaxed);
+    return *this;
+  }
+
+  ~LiveSwitch() = default;
+
+  operator bool() const noexcept { return on_.load(std::memory_order_relaxed); }  // NOLINT
+
+ private:
+  std::atomic<bool> on_;
+};
+
 // What the handlers work on.
 struct Serving {
   Volume& volume;
-  bool fsync_waits = true;            // false: durability=relaxed
+  LiveSwitch fsync_waits = true;      // false: durability=relaxed
   bool keeps_acls = true;             // false: noacl
   fuse_session* session = nullptr;    // of Session, for notifications
   bool is_negotiated = false;         // INIT came; of Session
   void (*on_ready)(void*) = nullptr;  // called once, when requests are served
   void* ready_context = nullptr;
-  std::string mount_point;  // absolute
+  std::string mount_point;   // absolute
+  Inside* inside = nullptr;  // what .artfs/ shows; nullptr: it is not there
 };
 
 [[nodiscard]] inline Serving& serving(fuse_req_t request) noexcept {

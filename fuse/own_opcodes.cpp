@@ -12,6 +12,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "fuse/inside_ops.hpp"
 #include "fuse/reply.hpp"
 #include "fuse/reply_route.hpp"
 
@@ -65,6 +66,8 @@ StatxOut to_statx(const Attr& attr) {
 // The kernel asks only for what GETATTR cannot say: the time of birth.
 Result<std::size_t> own_statx(const OwnRequest& request) {
   ARTFS_TRY(argument_of<StatxIn>(request));
+  const auto inside = inside_attributes(request.serving, request.node);
+  if (inside) return put_answer(request, to_statx(*inside));
   const Attr attr = ARTFS_TRY(request.serving.volume.getattr(request.node));
   return put_answer(request, to_statx(attr));
 }

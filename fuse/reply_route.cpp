@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/assert.hpp"
+#include "fuse/request_meter.hpp"
 
 namespace artfs::fuse {
 
@@ -13,11 +14,12 @@ namespace {
 
 thread_local constinit RingEntry* served = nullptr;
 
-std::uint64_t unique_of(std::span<const iovec> pieces) noexcept {
+// All zero when there is none.
+fuse_out_header header_of(std::span<const iovec> pieces) noexcept {
   fuse_out_header header{};
-  if (pieces.empty() || pieces.front().iov_len < sizeof header) return 0;
+  if (pieces.empty() || pieces.front().iov_len < sizeof header) return header;
   std::memcpy(static_cast<void*>(&header), pieces.front().iov_base, sizeof header);
-  return header.unique;
+  return header;
 }
 
 }  // namespace
@@ -32,7 +34,9 @@ ServedEntry::~ServedEntry() {
 }
 
 ssize_t send_reply(int fd, std::span<const iovec> pieces) noexcept {
-  if (served == nullptr || served->unique() == 0 || unique_of(pieces) != served->unique()) {
+  const fuse_out_header header = header_of(pieces);
+  end_request(header.unique, -header.error);
+  if (served == nullptr || served->unique() == 0 || header.unique != served->unique()) {
     return ::writev(fd, pieces.data(), static_cast<int>(pieces.size()));
   }
   if (!served->answer(pieces)) {

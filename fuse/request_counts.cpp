@@ -90,14 +90,17 @@ std::uint64_t requests_read(std::uint32_t opcode) noexcept {
   return count_of(opcode).load(std::memory_order_relaxed);
 }
 
+std::string operation_name(std::uint32_t opcode) {
+  const std::string_view name = opcode < names.size() ? names[opcode] : "";
+  return name.empty() ? fmt::format("opcode_{}", opcode) : std::string(name);
+}
+
 std::vector<RequestCount> request_counts() {
   std::vector<RequestCount> out;
   for (std::size_t opcode = 0; opcode < counts.size(); ++opcode) {
     const std::uint64_t count = counts[opcode].load(std::memory_order_relaxed);
     if (count == 0) continue;
-    const std::string_view name = opcode < names.size() ? names[opcode] : "";
-    out.push_back({.name = name.empty() ? fmt::format("opcode_{}", opcode) : std::string(name),
-                   .count = count});
+    out.push_back({.name = operation_name(static_cast<std::uint32_t>(opcode)), .count = count});
   }
   return out;
 }

@@ -18,9 +18,11 @@ void count_request(std::uint32_t opcode) noexcept;
 // Of all opcodes: stands still when the kernel has no more to send.
 [[nodiscard]] std::uint64_t requests_read() noexcept;
 
+// As in linux/fuse.h, lower case: "lookup"; "opcode_N" for those it does not name.
+[[nodiscard]] std::string operation_name(std::uint32_t opcode);
+
 struct RequestCount {
-  std::string
-      name;  // as in linux/fuse.h, lower case: "lookup"; "opcode_N" for those it does not name
+  std::string name;  // operation_name()
   std::uint64_t count = 0;
 };
 

@@ -23,6 +23,7 @@
 #include "base/mutex.hpp"
 #include "base/unique_fd.hpp"
 #include "fuse/caps.hpp"
+#include "fuse/inside_ops.hpp"
 #include "fuse/kernel_abi.hpp"
 #include "fuse/kernel_shim.hpp"
 #include "fuse/mount_point.hpp"
@@ -114,6 +115,7 @@ Session::Session(Serving serving, SessionOptions options)
   add_file_ops(ops_);
   add_ioctl_ops(ops_);
   add_xattr_ops(ops_);
+  if (serving_.inside != nullptr) add_inside_ops(ops_);
   fuse_set_log_func(keep_message);
 }
 

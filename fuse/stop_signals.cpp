@@ -20,7 +20,7 @@ namespace artfs::fuse {
 StopSignals::StopSignals() {
   sigset_t set;
   ::sigemptyset(&set);
-  for (const int number : {SIGTERM, SIGINT, SIGHUP}) ::sigaddset(&set, number);
+  for (const int number : {SIGTERM, SIGINT, SIGHUP, SIGUSR1}) ::sigaddset(&set, number);
   ::pthread_sigmask(SIG_BLOCK, &set, nullptr);
   ::signal(SIGPIPE, SIG_IGN);
   signals_.reset(::signalfd(-1, &set, SFD_CLOEXEC));
@@ -46,6 +46,10 @@ void StopSignals::watch() {
     if (sources[0].revents == 0) continue;
     signalfd_siginfo info{};
     if (::read(signals_.get(), &info, sizeof info) != sizeof info) continue;
+    if (info.ssi_signo == SIGUSR1) {
+      make_report();
+      continue;
+    }
     received += 1;
     if (received == 1) {
       base::log_info("stopping on signal {}", info.ssi_signo);
@@ -69,6 +73,27 @@ void StopSignals::start_action_locked(base::MutexLock& lock) {
   if (!stopper_.joinable()) stopper_ = std::thread(action_);
 }
 
+// On a thread of its own: what is asked may be stuck, and the next signal must still be heard.
+void StopSignals::make_report() {
+  const base::MutexLock lock(report_mutex_);
+  if (!report_ || is_reporting_.exchange(true)) return;
+  if (reporter_.joinable()) reporter_.join();  // it has returned
+  reporter_ = std::thread([this, report = report_] {
+    report();
+    is_reporting_ = false;
+  });
+}
+
+void StopSignals::on_report(std::function<void()> report) {
+  std::thread reporter;
+  {
+    const base::MutexLock lock(report_mutex_);
+    report_ = std::move(report);
+    reporter.swap(reporter_);
+  }
+  if (reporter.joinable()) reporter.join();
+}
+
 void StopSignals::on_stop(std::function<void()> action) {
   base::MutexLock lock(mutex_);
   action_ = std::move(action);
@@ -76,6 +101,7 @@ void StopSignals::on_stop(std::function<void()> action) {
 }
 
 void StopSignals::retire() {
+  on_report(nullptr);
   std::thread stopper;
   {
     const base::MutexLock lock(mutex_);

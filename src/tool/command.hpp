@@ -21,6 +21,7 @@ void add_du(CLI::App& app, int& status);
 void add_ls(CLI::App& app, int& status);
 void add_scrub(CLI::App& app, int& status);
 void add_stats(CLI::App& app, int& status);
+void add_top(CLI::App& app, int& status);
 void add_sync(CLI::App& app, int& status);
 void add_dump(CLI::App& app, int& status);
 void add_selftest(CLI::App& app, int& status);

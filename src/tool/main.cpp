@@ -38,6 +38,7 @@ void add_commands(CLI::App& app, int& status) {
   add_fsck(app, status);
   add_scrub(app, status);
   add_stats(app, status);
+  add_top(app, status);
   add_sync(app, status);
   add_dump(app, status);
   add_selftest(app, status);

@@ -52,6 +52,21 @@ TEST_CASE("mount options: the block cache has a size, which may be none, and a p
   CHECK(policy("lineage") == artfs::BlockCachePolicy::lineage);
 }
 
+TEST_CASE("mount options: what is shown of the inside, and how long a request may take",
+          "[unit][fuse]") {
+  CHECK(parsed("").inside);
+  CHECK_FALSE(parsed("inside=off").inside);
+  CHECK(parsed("inside=off,inside=on").inside);
+  CHECK(parsed("").watchdog == std::chrono::milliseconds(10000));
+  CHECK(parsed("watchdog=0").watchdog == std::chrono::milliseconds(0));
+  CHECK(parsed("watchdog=0.5").watchdog == std::chrono::milliseconds(500));
+  for (const char* wrong : {"inside=yes", "inside=", "watchdog=", "watchdog=-1", "watchdog=0.05",
+                            "watchdog=90000", "watchdog=1s"}) {
+    CAPTURE(wrong);
+    CHECK_FALSE(parse_mount_options({wrong}, false));
+  }
+}
+
 TEST_CASE("mount options: fstab words are accepted and do nothing", "[unit][fuse]") {
   const MountOptions options = parsed(
       "defaults,nofail,_netdev,user,noauto,x-systemd.automount,x-systemd.requires=a,comment=b,,");
