@@ -163,7 +163,7 @@ void count_losses(Engine& engine, Promises& promises, std::uint64_t killed_ns) {
     const std::uint64_t age_ns = killed_ns - std::min(killed_ns, promises.times_ns[i]);
     losses.beyond_window += age_ns > window_ns ? 1 : 0;
     losses.oldest_ns = std::max(losses.oldest_ns, age_ns);
-    losses.after_sync += i < promises.synced ? 1 : 0;
+    losses.after_sync += i < promises.synced ? 1U : 0U;
   }
 }
 
