@@ -10,7 +10,7 @@
 // Contract:   on_request() is told who asks on which core, and returns whether the reply is to be given as
 //             SCHED_IDLE. It is so for a spell of some requests after a program was seen to move with each
 //             of several in a row, which it does only while cores are idle. Where a spell does not help
-//             (a machine with more idle cores), the next comes after a rest that doubles.
+//             (a machine with more idle cores), the next comes after a rest that doubles up to a few milliseconds.
 // Threading:  any.
 // Cost:       one load from a line that rarely changes per request; a clock only for those that move.
 // Source:     select_idle_sibling() and sched_idle_cpu() in Linux kernel/sched/fair.c. Figures: README.
@@ -33,7 +33,7 @@ class WakeAffinity {
   static constexpr std::uint32_t spell_requests = 1024;  // longer than a core takes to fall asleep
   static constexpr std::uint64_t help_ns_min =
       2'000'000;  // a spell that was of use for less was of none
-  static constexpr std::uint64_t rest_ns_max = 50'000'000;
+  static constexpr std::uint64_t rest_ns_max = 4'000'000;
 
   explicit WakeAffinity(bool is_enabled, Clock clock) noexcept
       : is_enabled_(is_enabled), clock_(clock) {}

@@ -6,7 +6,7 @@
 # For --quick, and otherwise.
 bench_sizes() {
   if [ "$1" = quick ]; then
-    items=2000 fio_size=64m fio_runtime=1 synced=200 tree_files=10000 latency_s=1
+    items=2000 fio_size=64m fio_runtime=1 synced=100 tree_files=10000 latency_s=1
   else
     items=10000 fio_size=512m fio_runtime=10 synced=1000 tree_files=200000 latency_s=10
   fi
