@@ -25,6 +25,7 @@ void add_top(CLI::App& app, int& status);
 void add_sync(CLI::App& app, int& status);
 void add_dump(CLI::App& app, int& status);
 void add_selftest(CLI::App& app, int& status);
+void add_tree(CLI::App& app, int& status);
 void add_version(CLI::App& app, int& status);
 void add_export(CLI::App& app, int& status);
 void add_import(CLI::App& app, int& status);

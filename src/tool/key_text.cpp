@@ -95,6 +95,26 @@ std::string escaped_text(std::string_view bytes) {
   return out;
 }
 
+std::optional<std::string> unescaped_text(std::string_view text) {
+  constexpr std::size_t escape_length = 4;
+  std::string bytes;
+  while (!text.empty()) {
+    if (text.front() != '\\') {
+      bytes.push_back(text.front());
+      text.remove_prefix(1);
+      continue;
+    }
+    unsigned code = 0;
+    if (text.size() < escape_length || text[1] != 'x') return std::nullopt;
+    const char* const end = text.data() + escape_length;
+    const auto [stop, error] = std::from_chars(text.data() + 2, end, code, 16);
+    if (error != std::errc() || stop != end) return std::nullopt;
+    bytes.push_back(static_cast<char>(code));
+    text.remove_prefix(escape_length);
+  }
+  return bytes;
+}
+
 std::string volume_key_text(std::string_view key) {
   const std::optional<format::ParsedKey> parsed = format::parse_key(key);
   if (!parsed) return escaped_text(key);

@@ -5,12 +5,16 @@
 //             the volume show their numbers in decimal: d/1/name, e/42/7.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 
 namespace artfs::tool {
 
 [[nodiscard]] std::string escaped_text(std::string_view bytes);
+
+// Back to the bytes; nullopt where a backslash is not followed by x and two hexadecimal digits.
+[[nodiscard]] std::optional<std::string> unescaped_text(std::string_view text);
 
 [[nodiscard]] std::string volume_key_text(std::string_view key);
 

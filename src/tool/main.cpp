@@ -41,6 +41,7 @@ void add_commands(CLI::App& app, int& status) {
   add_top(app, status);
   add_sync(app, status);
   add_dump(app, status);
+  add_tree(app, status);
   add_selftest(app, status);
   add_completion(app, status);
   add_version(app, status);

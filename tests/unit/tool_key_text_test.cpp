@@ -61,6 +61,18 @@ TEST_CASE("key text: a logged write tells where its bytes stand", "[unit][tool]"
   CHECK(volume_value_text(key, "bad") == "bad");
 }
 
+TEST_CASE("Escaped text goes back to the same bytes, and nothing else is taken", "[tool]") {
+  std::string every;
+  for (int byte = 0; byte < 256; ++byte) every.push_back(static_cast<char>(byte));
+  CHECK(artfs::tool::unescaped_text(artfs::tool::escaped_text(every)) == every);
+  CHECK(artfs::tool::unescaped_text("") == "");
+  CHECK(artfs::tool::unescaped_text("a\\x5Cb") == "a\\b");
+  for (const char* wrong : {"\\", "\\x", "\\x1", "\\n", "\\xg0", "a\\x-1", "\\x+1", "\\X41"}) {
+    CAPTURE(wrong);
+    CHECK_FALSE(artfs::tool::unescaped_text(wrong));
+  }
+}
+
 TEST_CASE("key text: the flags of an inode are letters, and nothing when there are none",
           "[unit][tool]") {
   format::Inode inode;
