@@ -43,8 +43,10 @@ using Problem = std::optional<std::string>;
 
 constexpr std::array volume_trees = {format::volume_tree_name, format::space_tree_name,
                                      format::blocks_tree_name};
-// Of a transaction: well below its limit of 4 MiB.
+// Of a transaction: well below its limit of 4 MiB, with what each record takes beside its bytes.
 constexpr std::size_t batch_bytes = 1 * mib;
+constexpr std::size_t record_overhead_bytes = 16;
+constexpr std::size_t value_bytes_max = 64 * kib;
 
 bool is_of_volume(std::string_view name) {
   return std::find(volume_trees.begin(), volume_trees.end(), name) != volume_trees.end();
@@ -63,7 +65,8 @@ class TreeCommand {
       }
       if (const Problem problem = read_words(); problem) return problem;
       if (action.changes && is_of_volume(name())) {
-        return fmt::format("{}: a tree of the volume, changed through a mount alone", name());
+        return fmt::format("{}: a tree of the volume, changed through a mount alone",
+                           escaped_text(name()));
       }
       if (const Problem problem = open(action.changes); problem) return problem;
       if (const Problem problem = (this->*action.run)(); problem) return problem;
@@ -115,7 +118,7 @@ class TreeCommand {
   [[nodiscard]] Problem open(bool changes) {
     const Place place = resolve_place(arguments_.store);
     if (place.mount_point) {
-      return fmt::format("{}: mounted at {}: artfs umount it first", arguments_.store,
+      return fmt::format("{}: mounted at {}: artfs umount it first", printable(arguments_.store),
                          printable(*place.mount_point));
     }
     StoreOptions options;
@@ -158,12 +161,17 @@ class TreeCommand {
     std::string value;
     if (arguments_.file.empty()) {
       value = words_[2];
-    } else if (arguments_.file == "-") {
-      value.assign(std::istreambuf_iterator<char>(std::cin), {});
     } else {
-      std::ifstream file(arguments_.file, std::ios::binary);
-      value.assign(std::istreambuf_iterator<char>(file), {});
-      if (!file) return arguments_.file + ": cannot be read: see whether it is there";
+      std::ifstream file;
+      if (arguments_.file != "-") file.open(arguments_.file, std::ios::binary);
+      std::istream& input = arguments_.file == "-" ? std::cin : file;
+      // One byte more than a value may have: the store says that it is too large.
+      value.resize(value_bytes_max + 1);
+      input.read(value.data(), static_cast<std::streamsize>(value.size()));
+      if (input.bad() || (input.fail() && !input.eof())) {
+        return printable(arguments_.file) + ": cannot be read: see whether it is there";
+      }
+      value.resize(static_cast<std::size_t>(input.gcount()));
     }
     return problem_of(tree_.put(words_[1], value), words_[1]);
   }
@@ -245,13 +253,13 @@ class TreeCommand {
                            number, "the lines before it may be in");
       }
       batch.put(tree_, *key, *value);
-      bytes += key->size() + value->size();
+      bytes += key->size() + value->size() + record_overhead_bytes;
       if (bytes < batch_bytes) continue;
       bytes = 0;
       if (const Problem problem = commit(batch); problem) return problem;
     }
     if (std::cin.bad()) return std::string("standard input cannot be read");
-    return bytes > 0 || number > 0 ? commit(batch) : std::nullopt;
+    return bytes > 0 ? commit(batch) : std::nullopt;
   }
 
   const TreeArguments& arguments_;

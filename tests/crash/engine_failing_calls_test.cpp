@@ -80,10 +80,14 @@ void reopen_and_check(CrashHistory history, std::unique_ptr<io::MemoryDirectory>
   REQUIRE(history.durable() == history.committed());
 }
 
-// The fault is gone and did not stop the store: what failed before is made up for.
+// The fault is gone, and nothing has stopped the store so far: what failed before is made up for. A thread of the log
+// may have met the fault with nobody waiting for it: then the next change is told, and the store has stopped.
 void require_recovered(CrashHistory& history, Store& store, Tree tree) {
-  REQUIRE(history.commit(store, tree).has_value());
-  REQUIRE(store.checkpoint().has_value());
+  const bool goes_on = history.commit(store, tree).has_value() && store.checkpoint().has_value();
+  if (!goes_on) {
+    REQUIRE(store.stats().stopped);
+    return;
+  }
   history.note_durable(store);
   REQUIRE(history.durable() == history.committed());
   test::require_clean(store);
