@@ -8,7 +8,7 @@ declare -A packages=(
   [build]="g++ meson ninja-build pkg-config python3 libfuse3-dev fuse3 liburing-dev libfmt-dev libspdlog-dev
            libxxhash-dev libexpected-dev libcli11-dev nlohmann-json3-dev catch2
            libarchive-dev"
-  [test]="acl attr e2fsprogs git rsync sqlite3 tar"
+  [test]="acl attr dpkg-dev e2fsprogs git rsync sqlite3 tar"
   [check]="clang-14 libclang-rt-14-dev clang-format-14 clang-tidy-14 llvm-14 shellcheck"
   [apps]="acl attr cmake dbench debootstrap fio git make postgresql procps rsync sqlite3 stress-ng tar util-linux"
   [bench]="bindfs fio liblmdb-dev librocksdb-dev libsqlite3-dev xfsprogs"
