@@ -22,5 +22,8 @@ struct MountRequest {
 };
 
 [[nodiscard]] int run_mount(const MountRequest& request);
+// Changes what the kernel keeps of a mount: ro and rw, nosuid, access times and the like. Words that the daemon was
+// started with stay as they are, which is said.
+[[nodiscard]] int run_remount(const MountRequest& request);
 
 }  // namespace artfs::fuse

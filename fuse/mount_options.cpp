@@ -184,27 +184,40 @@ bool apply_own_value(std::string_view word, MountOptions& options, Problem& prob
   return true;
 }
 
+// What the mount table shows of every FUSE filesystem, and mount(8) hands back with a remount.
+bool is_of_fuse(std::string_view word) {
+  return word.starts_with("user_id=") || word.starts_with("group_id=");
+}
+
 Problem apply(const std::string& word, bool sloppy, MountOptions& options) {
   Problem problem;
   if (is_one_of(word, ignored_words) || starts_with_one_of(word, ignored_prefixes)) {
     if (word == "rw") {
+      std::erase(options.remount_words, "ro");
+      options.remount_words.push_back(word);
       options.volume.store.read_only = false;
       std::erase(options.kernel, "ro");
     }
   } else if (is_one_of(word, kernel_words)) {
     if (word == "ro") options.volume.store.read_only = true;
     options.kernel.push_back(word);
+    options.remount_words.push_back(word);
   } else if (starts_with_one_of(word, kernel_prefixes)) {
     options.kernel.push_back(word);
   } else if (word == "allow_other" || word == "noallow_other") {
-    options.allow_other = word == "allow_other";
+    options.allow_other = word == "allow_other";  // a remount is given it by mount(8) each time
   } else if (word == "acl" || word == "noacl") {
     options.acl = word == "acl";
+    options.own_words.push_back(word);
   } else if (apply_access_times(word, options.volume.access_times)) {
-    // Done.
+    options.remount_words.push_back(word);
   } else if (word == "default_permissions") {
     // Always in force.
-  } else if (!apply_own_value(word, options, problem) && !sloppy) {
+  } else if (word == "remount") {
+    options.remount = true;
+  } else if (apply_own_value(word, options, problem)) {
+    options.own_words.push_back(word);
+  } else if (!sloppy && !is_of_fuse(word)) {
     return fmt::format("unknown option '{}': see artfs mount --help", word);
   }
   return problem;

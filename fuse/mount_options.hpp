@@ -29,6 +29,9 @@ struct MountOptions {
   Transport transport = Transport::automatic;
   bool inside = true;                         // .artfs/ at the root of the mount
   std::chrono::milliseconds watchdog{10000};  // requests older than this are reported; 0: none
+  bool remount = false;
+  std::vector<std::string> remount_words;  // those of the list that a remount can change
+  std::vector<std::string> own_words;      // those that only a mount takes
 };
 
 // `sloppy`: words nobody knows are ignored, as mount -s asks.

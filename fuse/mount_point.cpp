@@ -2,18 +2,16 @@
 #include "fuse/mount_point.hpp"
 
 #include <fmt/format.h>
-#include <spawn.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-#include <array>
 #include <cerrno>
 #include <cstring>
 
 #include "fuse/mount_table.hpp"
+#include "fuse/run_program.hpp"
 
 namespace artfs::fuse {
 
@@ -33,16 +31,7 @@ bool is_dead(const std::string& path) {
 }
 
 int run_fusermount(const std::string& path, bool lazy) {
-  std::array<std::string, 5> words = {"fusermount3", "-q", lazy ? "-uz" : "-u", "--", path};
-  std::array<char*, 6> arguments{};
-  for (std::size_t i = 0; i < words.size(); ++i) arguments[i] = words[i].data();
-  pid_t child = 0;
-  const int spawned =
-      ::posix_spawnp(&child, arguments[0], nullptr, nullptr, arguments.data(), environ);
-  if (spawned != 0) return spawned;
-  int status = 0;
-  while (::waitpid(child, &status, 0) < 0 && errno == EINTR) continue;
-  return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : EBUSY;
+  return run_program({"fusermount3", "-q", lazy ? "-uz" : "-u", "--", path}) == 0 ? 0 : EBUSY;
 }
 
 tl::unexpected<std::string> problem(std::string text) {

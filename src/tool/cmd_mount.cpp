@@ -22,10 +22,11 @@ int run(const MountArguments& arguments) {
   auto options = fuse::parse_mount_options(arguments.options, arguments.sloppy);
   if (!options) return complain("mount", options.error(), fuse::exit_usage);
   if (arguments.fake) return fuse::exit_ok;
-  return fuse::run_mount({.store = arguments.store,
-                          .mount_point = arguments.mount_point,
-                          .foreground = arguments.foreground,
-                          .options = *std::move(options)});
+  const fuse::MountRequest request{.store = arguments.store,
+                                   .mount_point = arguments.mount_point,
+                                   .foreground = arguments.foreground,
+                                   .options = *std::move(options)};
+  return request.options.remount ? fuse::run_remount(request) : fuse::run_mount(request);
 }
 
 }  // namespace
@@ -45,6 +46,7 @@ void add_mount(CLI::App& app, int& status) {
   command->footer(
       "Mount options:\n"
       "  ro, rw            read-only changes nothing in the store; the default is rw\n"
+      "  remount           change ro, rw, nosuid, noatime and the like of a mount that is there\n"
       "  cache=SIZE        memory for metadata, at least 8M; 256M\n"
       "  write_buffer=SIZE memory for contents not yet written, at least 1M; 64M\n"
       "  block_cache=SIZE  memory for blocks of file contents that were read, 0 for none; 32M\n"

@@ -3,8 +3,6 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <spawn.h>
-#include <sys/wait.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
@@ -24,6 +22,7 @@
 #include "artfs/store.hpp"
 #include "artfs/volume.hpp"
 
+#include "fuse/run_program.hpp"
 #include "fuse/transport.hpp"
 
 namespace artfs::tool {
@@ -176,7 +175,7 @@ class SelfTest {
     if (::access("/dev/fuse", R_OK | W_OK) != 0) return {State::skipped, "no /dev/fuse"};
     std::error_code error;
     fs::create_directory(mount_point(), error);
-    if (!run_program({"mount", store(), mount_point()})) {
+    if (fuse::run_program({program_, "mount", store(), mount_point()}) != 0) {
       return failed("artfs mount failed: try it by hand");
     }
     is_mounted_ = true;
@@ -208,7 +207,7 @@ class SelfTest {
 
   [[nodiscard]] Outcome unmount() {
     if (!is_mounted_) return {State::skipped, "not mounted"};
-    if (!run_program({"umount", mount_point()})) {
+    if (fuse::run_program({program_, "umount", mount_point()}) != 0) {
       return failed(mount_point() + " cannot be unmounted: see who uses it, then artfs umount it");
     }
     is_mounted_ = false;
@@ -225,21 +224,6 @@ class SelfTest {
     if (!report->problems.empty()) return failed(report->problems.front());
     return {State::ok,
             fmt::format("{} inodes, {} blocks, no problem", report->inodes, report->blocks)};
-  }
-
-  [[nodiscard]] bool run_program(std::vector<std::string> words) const {
-    words.insert(words.begin(), program_);
-    std::vector<char*> arguments;
-    for (std::string& word : words) arguments.push_back(word.data());
-    arguments.push_back(nullptr);
-    pid_t child = 0;
-    if (::posix_spawn(&child, program_.c_str(), nullptr, nullptr, arguments.data(), environ) != 0) {
-      return false;
-    }
-    int status = 0;
-    while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
-    }
-    return WIFEXITED(status) && WEXITSTATUS(status) == 0;
   }
 
   [[nodiscard]] std::string store() const { return work_ / "store"; }

@@ -27,8 +27,9 @@ bool has_kernel_word(const MountOptions& options, const std::string& word) {
 }  // namespace
 
 TEST_CASE("mount options: our own words set what they name", "[unit][fuse]") {
-  const MountOptions options =
-      parsed("cache=32M,commit=0.25,checkpoint=0.5,durability=strict,write_buffer=2M,threads=7,log=/tmp/l");
+  const MountOptions options = parsed(
+      "cache=32M,commit=0.25,checkpoint=0.5,durability=strict,write_buffer=2M,threads=7,log=/tmp/"
+      "l");
   CHECK(options.volume.store.cache_bytes == 32 * artfs::mib);
   CHECK(options.volume.store.commit_interval.count() == 250);
   CHECK(options.volume.store.checkpoint_interval.count() == 500);
@@ -97,8 +98,8 @@ TEST_CASE("mount options: unknown words are named, or ignored when sloppy", "[un
 TEST_CASE("mount options: values out of range are refused", "[unit][fuse]") {
   for (const char* word :
        {"cache=1M", "cache=", "cache=x", "cache=9999999999T", "commit=0", "commit=1h",
-        "commit=4000", "checkpoint=0.05", "durability=", "durability=often", "threads=0", "threads=2000",
-        "write_buffer=1K", "block_cache_policy=mru", "block_cache=much"}) {
+        "commit=4000", "checkpoint=0.05", "durability=", "durability=often", "threads=0",
+        "threads=2000", "write_buffer=1K", "block_cache_policy=mru", "block_cache=much"}) {
     CAPTURE(word);
     CHECK_FALSE(parse_mount_options({word}, false));
   }
@@ -141,6 +142,16 @@ TEST_CASE("mount options: ACLs are on unless noacl comes last", "[unit][fuse]") 
   CHECK(parsed("").acl);
   CHECK_FALSE(parsed("acl,noacl").acl);
   CHECK(parsed("noacl,acl").acl);
+}
+
+TEST_CASE("mount options: a remount knows what it can change", "[unit][fuse]") {
+  const auto options =
+      parse_mount_options({"remount,ro,noatime,cache=16M,user_id=0,group_id=0,noacl,rw"}, false);
+  REQUIRE(options);
+  CHECK(options->remount);
+  CHECK(options->remount_words == std::vector<std::string>{"noatime", "rw"});
+  CHECK(options->own_words == std::vector<std::string>{"cache=16M", "noacl"});
+  CHECK_FALSE(parse_mount_options({"rw"}, false)->remount);
 }
 
 TEST_CASE("access times: what the mount table shows is understood", "[unit][fuse]") {
